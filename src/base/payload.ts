@@ -1,0 +1,42 @@
+// What a Raft entry carries: a header and the commands that one turn gathered for one shard.
+//
+//   u8 version | u8 reserved | u16 reserved | u32 count | f64 now     (little-endian, 16 bytes)
+//   count x command
+//
+// `now` is the leader's wall clock in Unix ms: time enters the state machine here
+// and nowhere else. A command is its wire form (multibulk.ts), so that a client's
+// bytes are copied once, whole runs at a time. A command of a producer session is
+// preceded by its session (DECISIONS, "Retries that do not duplicate"):
+//
+//   '=' | u8 length of the producer id | producer id | u32 epoch | u64 sequence | command
+//
+// The meta shard's machine reads the same header and has commands of its own.
+
+import { assert } from './assert.ts'
+import type { Ms } from './types.ts'
+
+export const PAYLOAD_VERSION = 1
+export const PAYLOAD_HEADER_BYTES = 16
+/** First byte of a command that belongs to a producer session. */
+export const PRODUCER_MARK = 0x3d
+
+/** Writes the header into the first PAYLOAD_HEADER_BYTES of `target`. */
+export function writePayloadHeader(target: Buffer, now: Ms, count: number): void {
+  target[0] = PAYLOAD_VERSION
+  target[1] = 0
+  target[2] = 0
+  target[3] = 0
+  target.writeUInt32LE(count, 4)
+  target.writeDoubleLE(now, 8)
+}
+
+/** Number of commands in `payload`; refuses a version this build does not know. */
+export function payloadCount(payload: Buffer): number {
+  assert(payload[0] === PAYLOAD_VERSION, () => `payload version ${payload[0]} is unknown`)
+  return payload.readUInt32LE(4)
+}
+
+/** The leader's wall clock when it sealed `payload`. */
+export function payloadNow(payload: Buffer): Ms {
+  return payload.readDoubleLE(8)
+}

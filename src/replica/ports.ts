@@ -1,0 +1,114 @@
+// What a replica needs from others: a state machine, a network, and those who ask.
+//
+// `R` is the state machine's reply. A replica never looks into one.
+
+import type { Index, Ms, NodeId, ShardId, Term } from '../base/types.ts'
+import type { Wait } from '../base/wait.ts'
+import type { ConfState, Message } from '../raft/message.ts'
+
+/** Reads a state that was cut when the reader was made, however it changes meanwhile. */
+export interface SnapshotReader {
+  /** The next at most `bytesMax` bytes or so, or null at the end. A slice of work, never all of it. */
+  next(bytesMax: number): Uint8Array | null
+  /** Lets go of what the cut keeps alive. */
+  close(): void
+}
+
+/** Builds a state from the chunks of a snapshot, and replaces the machine's own in one step. */
+export interface SnapshotWriter {
+  write(chunk: Uint8Array): void
+  finish(): void
+}
+
+/**
+ * The replicated state of one shard. Deterministic: the same payloads in the
+ * same order make the same state on every node.
+ */
+export interface StateMachine<R> {
+  /**
+   * Applies the commands of one entry in order.
+   *
+   * @param payload   the entry's data (base/payload.ts); the machine copies what it keeps
+   * @param outcomes  gets one outcome a command, or null where nobody asked
+   */
+  apply(payload: Buffer, index: Index, outcomes: (R | Wait)[] | null): void
+  /** Keys (latin1) that changed since the last call in a way that may end a wait. */
+  takeReadyKeys(): readonly string[]
+  /** A running hash over everything applied: equal index, equal digest, on every node. */
+  digest(): number
+  snapshot(): SnapshotReader
+  restore(): SnapshotWriter
+}
+
+/** Why a ticket is not answered by a reply. The desk words it for the client. */
+export type Lost =
+  /** Surely not done: never entered a log, or was overwritten there. */
+  | 'moved'
+  /** Done or not done: leadership went before the entry's fate was known. */
+  | 'in-doubt'
+  /** A wait that ended because leadership went. */
+  | 'unblocked'
+  /** A wait that ended by its timeout. */
+  | 'timeout'
+
+/** Who is owed an answer. Exactly one of the two is called, once for each ticket, within a turn. */
+export interface Asker<R> {
+  answer(ticket: number, reply: R): void
+  lose(ticket: number, why: Lost): void
+}
+
+/** A read, bound to its machine and its words. Run again after a wait. */
+export interface Query<R> {
+  run(now: Ms): R | Wait
+}
+
+/** Why a replica takes no work now. */
+export type Refusal = 'not-leader' | 'overloaded' | 'disk-full'
+
+/** A part of a snapshot on its way, or the receiver's word on it. */
+export type SnapshotChunk = {
+  readonly shard: ShardId
+  readonly index: Index
+  readonly term: Term
+  readonly conf: ConfState
+  readonly offset: number
+  readonly bytes: Uint8Array
+  /** Of `bytes`. */
+  readonly checksum: number
+  readonly last: boolean
+}
+
+export type SnapshotAck = {
+  readonly shard: ShardId
+  readonly index: Index
+  readonly term: Term
+  /** What the receiver has; the sender goes on from there. */
+  readonly offset: number
+  readonly failed: boolean
+}
+
+/** All messages to one peer in one turn. */
+export type Envelope = {
+  readonly messages: readonly { readonly shard: ShardId; readonly message: Message }[]
+  readonly chunks: readonly SnapshotChunk[]
+  readonly acks: readonly SnapshotAck[]
+  /** Shards that the sender leads, with their terms: told on change and with heartbeats. */
+  readonly leads: readonly { readonly shard: ShardId; readonly term: Term }[]
+}
+
+/** The way to other nodes. Envelopes to one peer arrive in order, or not at all. */
+export interface Network {
+  /** False: the link is down or its buffer full, and the envelope is lost. Raft repeats. */
+  send(to: NodeId, envelope: Envelope): boolean
+}
+
+/** What the network tells the turn; calls leave work and return. */
+export interface NetworkListener {
+  receive(from: NodeId, envelope: Envelope): void
+  /** The link to a peer works. */
+  up(peer: NodeId): void
+  /** The peer's process is gone: its connection closed and a new one was refused. */
+  down(peer: NodeId): void
+  /** The link broke or is stuck; the peer may live. */
+  unreachable(peer: NodeId): void
+}

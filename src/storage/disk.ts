@@ -1,0 +1,55 @@
+// The port for the disk. `node-disk.ts` is the real one, the simulator has one that tears writes.
+//
+// What happens at start and rarely is synchronous; what happens every turn takes
+// a callback. A callback never runs before its call returned. Errors are
+// DiskError; after a failed sync nobody writes to that file again (Rebello et
+// al., "Can Applications Recover from fsync Failures?", 2020).
+
+/** A failure of a disk operation. `full` when there is no space left. */
+export class DiskError extends Error {
+  override readonly name = 'DiskError'
+  readonly full: boolean
+
+  constructor(message: string, full: boolean, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.full = full
+  }
+}
+
+export type DiskDone = (error: DiskError | null) => void
+
+export interface DiskFile {
+  size(): number
+  /** Reads up to `length` bytes; fewer at the end of the file. */
+  read(position: number, length: number): Buffer
+  readLater(
+    position: number,
+    length: number,
+    done: (error: DiskError | null, bytes: Buffer) => void,
+  ): void
+  write(bytes: Uint8Array, position: number): void
+  /** Writes `parts` one behind the other from `position` on, and makes the data durable. */
+  writeDurably(parts: readonly Uint8Array[], position: number, done: DiskDone): void
+  writeLater(bytes: Uint8Array, position: number, done: DiskDone): void
+  sync(): void
+  syncLater(done: DiskDone): void
+  truncate(size: number): void
+  close(): void
+}
+
+export interface Disk {
+  makeDirectory(path: string): void
+  /** Names in a directory, sorted; empty when there is no such directory. */
+  list(path: string): readonly string[]
+  exists(path: string): boolean
+  /** The whole of a small file, or null when there is none. */
+  readFile(path: string): Buffer | null
+  /** `create` fails when the file exists. */
+  open(path: string, mode: 'read' | 'write' | 'create'): DiskFile
+  remove(path: string): void
+  rename(from: string, to: string): void
+  /** Makes creations, removals and renames in a directory durable. */
+  syncDirectory(path: string): void
+  /** Bytes that may still be written on the disk that holds `path`. */
+  freeBytes(path: string): number
+}
