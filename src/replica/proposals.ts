@@ -53,6 +53,12 @@ export class Proposals<R> {
       if (index <= upTo) this.#end(index, proposal, why)
   }
 
+  /** Ends those of terms before `term`: their leader was deposed and their fate stayed open. */
+  loseBefore(term: Term): void {
+    for (const [index, proposal] of this.#byIndex)
+      if (proposal.term < term) this.#end(index, proposal, 'in-doubt')
+  }
+
   #end(index: Index, proposal: Proposal<R>, why: Lost): void {
     this.#byIndex.delete(index)
     this.#bytes -= proposal.batch.payload.length

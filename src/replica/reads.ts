@@ -79,7 +79,7 @@ export class Reads<R> {
     let first = this.#rounds[0]
     if (first === undefined || !first.confirmed || first.index > applied) return null
     const servable: Read<R>[] = []
-    while (first !== undefined && first.confirmed && first.index <= applied) {
+    while (first?.confirmed && first.index <= applied) {
       for (const read of first.reads) servable.push(read)
       this.#rounds.shift()
       first = this.#rounds[0]
