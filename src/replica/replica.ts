@@ -212,6 +212,13 @@ export class Replica<R> {
     return this.#waiters.unblock(asker, ticket)
   }
 
+  /** Entries that `peer` lacks, as its leader knows; null when it does not follow closely. */
+  lagOf(peer: NodeId): number | null {
+    const progress = this.raft.status().progress.get(peer)
+    if (progress === undefined || progress.state !== 'replicate' || !progress.recentActive) return null
+    return this.raft.lastIndex - progress.match
+  }
+
   transferLeader(to: NodeId): void {
     this.raft.transferLeader(to)
     this.#host.schedule()

@@ -102,13 +102,14 @@ export class SnapshotReceiver {
     if (old !== undefined) this.#abort(shard, old)
     const draft = this.#storage.snapshots.create(shard, { index, term, conf })
     const writer = replica.machine.restore()
-    const receiving = {
+    const receiving: Receiving = {
       from,
       index,
       term,
       draft,
       writer,
       offset: 0,
+      queue: [],
       writing: false,
       durable: false,
     }
