@@ -267,7 +267,6 @@ export class Raft {
     if (softState) this.#softState = softState
     if (hardState) this.#hardState = hardState
     const messages = core.messages
-    if (messages.length > 0) core.messages = []
     const readStates = core.readStates.length > 0 ? core.readStates : NOTHING
     if (readStates.length > 0) core.readStates = []
 
@@ -278,6 +277,7 @@ export class Raft {
     } else {
       this.#deferSteps(messages, snapshot, committedEntries)
     }
+    if (messages.length > 0) core.messages = []
     if (core.messagesAfterAppend.length > 0) core.messagesAfterAppend = []
     log.acceptUnstable()
     const last = committedEntries.at(-1)
