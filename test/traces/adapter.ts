@@ -286,7 +286,10 @@ function createNode(config: trace.NodeConfig): trace.TraceNode {
   const dropped = (result: 'dropped' | null) => (result ? 'PROPOSAL_DROPPED' : undefined)
   const node: trace.TraceNode = {
     tick: () => core.tick(),
-    campaign: () => core.campaign(),
+    campaign: () => {
+      core.campaign()
+      return undefined
+    },
     propose: data => dropped(core.propose([encoder.encode(data)])),
     proposeConfChange: change => {
       const { v1, transition } = change
