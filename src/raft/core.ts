@@ -99,7 +99,8 @@ export class Core {
     const { hardState, conf } = storage.initialState()
     this.tracker.restore(conf, this.log.lastIndex)
     if (hardState.term !== 0 || hardState.vote !== NO_NODE || hardState.commit !== 0) {
-      this.log.loadCommitted(hardState.commit)
+      // A snapshot that became durable just before the hard state with its commit index proves it.
+      this.log.loadCommitted(Math.max(hardState.commit, this.log.committed))
       this.term = hardState.term
       this.vote = hardState.vote
     }

@@ -145,8 +145,13 @@ function handleHeartbeatResponse(core: Core, peer: Progress, message: Message): 
   // does a peer that is probed though it has everything.
   if (peer.match < core.log.lastIndex || peer.state === 'probe') sendAppend(core, peer)
   if (!message.context) return
-  const reads = core.reads.echo(peer.id, message.context, core.tracker.conf)
-  for (const read of reads) answerRead(core, read)
+  core.reads.echo(peer.id, message.context)
+  answerConfirmedReads(core)
+}
+
+/** After an echo, or a change of configuration that needs fewer of them. */
+export function answerConfirmedReads(core: Core): void {
+  for (const read of core.reads.takeConfirmed(core.tracker.conf)) answerRead(core, read)
 }
 
 /** @returns false: no quorum was heard from for an election timeout, and we lead no more */

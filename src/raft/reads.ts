@@ -22,6 +22,8 @@ export type Read = {
   readonly index: Index
 }
 
+const NO_READS: readonly Read[] = []
+
 export class ReadQueue {
   readonly #self: NodeId
   readonly #waiting: Read[] = []
@@ -72,21 +74,22 @@ export class ReadQueue {
     return bytes
   }
 
-  /**
-   * Notes that `peer` echoed `context` in this term.
-   *
-   * @returns the reads that a quorum of `conf` has now confirmed, in the order they were taken
-   */
-  echo(peer: NodeId, context: Uint8Array, conf: ConfState): readonly Read[] {
-    if (context.length !== CONTEXT_BYTES) return []
+  /** Notes that `peer` echoed `context` in this term. */
+  echo(peer: NodeId, context: Uint8Array): void {
+    if (context.length !== CONTEXT_BYTES) return
     const view = new DataView(context.buffer, context.byteOffset, context.byteLength)
     const count = Math.min(Number(view.getBigUint64(0)), this.#takenCount)
     if (count > (this.#echoes.get(peer) ?? 0)) this.#echoes.set(peer, count)
+  }
+
+  /** Takes out the reads that a quorum of `conf` has confirmed, in the order they were taken. */
+  takeConfirmed(conf: ConfState): readonly Read[] {
+    if (this.#unconfirmed.length === 0) return NO_READS
     const confirmed = Math.min(
       committedIndex(conf.voters, conf.votersOutgoing, this.#echoOf),
       this.#takenCount,
     )
-    if (confirmed <= this.#confirmedCount) return []
+    if (confirmed <= this.#confirmedCount) return NO_READS
     const reads = this.#unconfirmed.splice(0, confirmed - this.#confirmedCount)
     this.#confirmedCount = confirmed
     return reads

@@ -3,6 +3,7 @@
 import { assert } from '../base/assert.ts'
 import { NO_NODE } from '../base/types.ts'
 import type { Core } from './core.ts'
+import { answerConfirmedReads } from './leader.ts'
 import { changeConf, isVoter } from './membership.ts'
 import type { ConfChange, ConfState } from './message.ts'
 import { broadcastAppend, maybeCommit, maybeSendAppend } from './replication.ts'
@@ -33,5 +34,6 @@ function settle(core: Core): void {
     // New members are probed at once instead of at the next heartbeat.
     for (const peer of tracker.all) if (peer.id !== core.id) maybeSendAppend(core, peer, false)
   }
+  answerConfirmedReads(core)
   if (!isVoter(tracker.conf, core.transferee)) core.transferee = NO_NODE
 }

@@ -76,6 +76,11 @@ export class MemoryLog implements LogStorage {
     this.#entries = []
   }
 
+  /** The state machine's own snapshot: what a restart begins from. The entries stay. */
+  checkpoint(snapshot: SnapshotMeta): void {
+    if (snapshot.index > this.#snapshot.index) this.#snapshot = snapshot
+  }
+
   /** Replaces everything from the first of `entries` on. */
   append(entries: readonly Entry[]): void {
     const added = entries.filter(entry => entry.index > this.#base.index)
