@@ -18,7 +18,7 @@ import {
   type Term,
 } from '../base/types.ts'
 import { Wait } from '../base/wait.ts'
-import { decodeConfChange } from '../raft/conf-change.ts'
+import { confChangeOf } from '../raft/conf-change.ts'
 import {
   APPEND_THREAD,
   APPLY_THREAD,
@@ -47,12 +47,14 @@ export interface Host {
   readonly diskFull: boolean
   /** There is work: run a turn soon. */
   schedule(): void
-  /** Queues a write; `responses` and `held` leave when it and all before it are durable. */
+  /** Queues a write for this turn's batch, or the next one's if the disk is busy. */
   persist(work: PersistWork): void
   /** Puts a message into this turn's envelope. */
   send(shard: ShardId, message: Message): void
   /** Streams the state that `message` (a snapshot) speaks of, then delivers it. */
   sendSnapshot(shard: ShardId, message: Message): void
+  /** A received snapshot is durable and recorded: older files may go. */
+  snapshotKept(shard: ShardId, index: Index): void
   /** The leader, the role or the term of `replica` changed. */
   leaderChanged(shard: ShardId, leader: NodeId, term: Term): void
 }
@@ -60,9 +62,8 @@ export interface Host {
 export type PersistWork = {
   /** Null: nothing to write, only an order to keep. */
   readonly write: ShardWrite | null
-  /** Messages that rest on this write, to this node itself or to others. */
-  readonly messages: readonly Message[]
-  readonly replica: { release(message: Message): void }
+  /** Runs when this and all before it are durable: sends what rests on it. */
+  readonly done: () => void
 }
 
 export type ReplicaOptions = {
@@ -215,7 +216,8 @@ export class Replica<R> {
   /** Entries that `peer` lacks, as its leader knows; null when it does not follow closely. */
   lagOf(peer: NodeId): number | null {
     const progress = this.raft.status().progress.get(peer)
-    if (progress === undefined || progress.state !== 'replicate' || !progress.recentActive) return null
+    if (progress === undefined || progress.state !== 'replicate' || !progress.recentActive)
+      return null
     return this.raft.lastIndex - progress.match
   }
 
@@ -307,12 +309,6 @@ export class Replica<R> {
     }
   }
 
-  /** A message whose time has come: held back for the disk, now free to leave. */
-  release(message: Message): void {
-    if (message.to === this.#options.self) this.raft.step(message)
-    else this.#send(message)
-  }
-
   /**
    * A snapshot was received whole and is on disk: offers it to Raft. If Raft
    * takes it, `finish` swaps the machine's state in the same turn.
@@ -340,6 +336,14 @@ export class Replica<R> {
     else this.#host.send(this.shard, message)
   }
 
+  /** What they rest on is durable: to this node itself, or into the next envelope. */
+  #release(messages: readonly Message[]): void {
+    for (const message of messages) {
+      if (message.to === this.#options.self) this.raft.step(message)
+      else this.#send(message)
+    }
+  }
+
   #persist(ready: Ready, messages: readonly Message[]): void {
     const hard = this.#hard
     const written = this.#written
@@ -347,7 +351,8 @@ export class Replica<R> {
     const binding = hard.term !== written.term || hard.vote !== written.vote
     if (ready.entries.length === 0 && ready.snapshot === null && !binding) {
       // A commit index alone needs no disk: a restart with an older one is safe.
-      if (messages.length > 0) this.#host.persist({ write: null, messages, replica: this })
+      if (messages.length > 0)
+        this.#host.persist({ write: null, done: () => this.#release(messages) })
       return
     }
     const changed = binding || hard.commit !== written.commit
@@ -358,7 +363,13 @@ export class Replica<R> {
       entries: ready.entries,
       snapshot: ready.snapshot,
     }
-    this.#host.persist({ write, messages, replica: this })
+    this.#host.persist({
+      write,
+      done: () => {
+        if (write.snapshot !== null) this.#host.snapshotKept(this.shard, write.snapshot.index)
+        this.#release(messages)
+      },
+    })
   }
 
   #install(snapshot: SnapshotMeta): void {
@@ -415,8 +426,9 @@ export class Replica<R> {
     )
     this.#applied = entry.index
     const batch = this.#proposals.take(entry.index, entry.term)
-    if (entry.kind !== 'normal') {
-      this.raft.applyConfChange(decodeConfChange(entry))
+    const change = confChangeOf(entry)
+    if (change !== null) {
+      this.raft.applyConfChange(change)
       return
     }
     if (entry.data.length === 0) return
