@@ -26,6 +26,7 @@ import type {
   SnapshotWriter,
   StateMachine,
 } from './replica/ports.ts'
+import { Repairs } from './replica/repairs.ts'
 import { Replica, type ReplicaOptions } from './replica/replica.ts'
 import { SnapshotReceiver } from './replica/snapshot-receiver.ts'
 import { SnapshotSender } from './replica/snapshot-sender.ts'
@@ -230,7 +231,15 @@ export class Node {
       log.fetch(low, high, bytesMax, () => this.turn.schedule()),
     )
     const applied = typeof newest === 'string' ? 0 : newest.index
-    const replica = new Replica(this.turn, this.#replicaOptions(), id, machine, view, applied)
+    const replica = new Replica(
+      this.turn,
+      this.#replicaOptions(),
+      id,
+      machine,
+      view,
+      applied,
+      log.damaged !== null,
+    )
     this.#replicas.set(id, replica as unknown as Replica<unknown>)
     this.turn.add(replica)
     return replica
@@ -297,7 +306,13 @@ export class Node {
       report,
     })
     const receiver = new SnapshotReceiver(storage, turn.outbox, logger, schedule)
-    turn.useSnapshots(new Snapshots(taker, sender, receiver, this.#replicas))
+    const { leaders } = this
+    const self = this.#config.node.id
+    const repairs = new Repairs(
+      { clock, storage, outbox: turn.outbox, leaders, logger, taker, sender, self },
+      this.#replicas,
+    )
+    turn.useSnapshots(new Snapshots(taker, sender, receiver, repairs, this.#replicas))
   }
 
   #makeBroker(): Broker {

@@ -53,6 +53,8 @@ export interface Host {
   send(shard: ShardId, message: Message): void
   /** Streams the state that `message` (a snapshot) speaks of, then delivers it. */
   sendSnapshot(shard: ShardId, message: Message): void
+  /** The leader's snapshot made good what the disk had lost. */
+  repaired(shard: ShardId): void
   /** A received snapshot is durable and recorded: older files may go. */
   snapshotKept(shard: ShardId, index: Index): void
   /** The leader, the role or the term of `replica` changed. */
@@ -104,6 +106,11 @@ export class Replica<R> {
   #bytesSinceSnapshot = 0
   #deposed: Timer | null = null
   #campaign: Timer | null = null
+  /** The disk lost part of what this replica promised: it takes no part until it is repaired. */
+  #amnesiac: boolean
+  /** Ticks for which a repaired replica still votes for nobody, and the term up to which it never will. */
+  #abstainTicks = 0
+  #abstainTerm: Term = 0
   /** Takes over the machine's state when Raft accepts the snapshot that is waiting. */
   #restore: { readonly meta: SnapshotMeta; finish(): void } | null = null
   #stopped = false
@@ -115,7 +122,9 @@ export class Replica<R> {
     machine: StateMachine<R>,
     log: LogStorage,
     applied: Index,
+    amnesiac: boolean,
   ) {
+    this.#amnesiac = amnesiac
     this.#host = host
     this.#options = options
     this.shard = shard
@@ -126,6 +135,11 @@ export class Replica<R> {
     this.#written = this.#hard
     this.raft = new Raft({ ...options.raft, id: options.self, applied }, log, host.random)
     this.#term = this.raft.term
+  }
+
+  /** Whether this replica waits for repair by its leader's snapshot (repairs.ts). */
+  get amnesiac(): boolean {
+    return this.#amnesiac
   }
 
   get leader(): NodeId {
@@ -235,17 +249,20 @@ export class Replica<R> {
   // ── called by the turn ──────────────────────────────────────────────────────
 
   tick(): void {
+    if (this.#amnesiac) return
+    if (this.#abstainTicks > 0) this.#abstainTicks -= 1
     this.raft.tick()
   }
 
   receive(message: Message): void {
+    if (this.#amnesiac || this.#abstainsFrom(message)) return
     this.raft.step(message)
   }
 
   /** The process of `peer` is gone: whoever followed it looks for a new leader now. */
   peerDown(peer: NodeId): void {
     this.raft.reportUnreachable(peer)
-    if (this.raft.leader !== peer || this.#stopped) return
+    if (this.raft.leader !== peer || this.#stopped || this.#amnesiac) return
     this.raft.forgetLeader()
     this.#campaignSoon(0)
   }
@@ -318,6 +335,14 @@ export class Replica<R> {
     this.#restore = { meta: message.snapshot, finish }
     this.raft.step(message)
     this.#host.schedule()
+    if (!this.#amnesiac || this.raft.lastIndex < message.snapshot.index) return
+    // The state is beyond everything that was acknowledged here. Which votes were
+    // given is not known: none is given in this term any more, nor before every
+    // candidate of a lost vote has given up.
+    this.#amnesiac = false
+    this.#abstainTerm = this.raft.term
+    this.#abstainTicks = 2 * this.#options.raft.electionTicks
+    this.#host.repaired(this.shard)
   }
 
   /** Ends everything that waits; nothing is taken any more. */
@@ -329,6 +354,11 @@ export class Replica<R> {
     this.#reads.loseAll('moved')
     this.#waiters.loseAll('unblocked')
     this.#proposals.loseAll('in-doubt')
+  }
+
+  #abstainsFrom(message: Message): boolean {
+    if (message.type !== 'vote' && message.type !== 'pre-vote') return false
+    return this.#abstainTicks > 0 || (message.type === 'vote' && message.term <= this.#abstainTerm)
   }
 
   #send(message: Message): void {

@@ -97,6 +97,10 @@ export class SnapshotSender {
     return index
   }
 
+  isSending(shard: ShardId, to: NodeId): boolean {
+    return this.#find(shard, to) !== undefined
+  }
+
   slice(): void {
     const now = this.#ports.clock.monotonic()
     for (const transfer of [...this.#transfers]) {

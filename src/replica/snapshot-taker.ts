@@ -25,7 +25,14 @@ export type SnapshotOptions = {
 /** The parts of a replica that a snapshot needs. */
 export type Subject = Pick<
   Replica<unknown>,
-  'shard' | 'machine' | 'raft' | 'applied' | 'bytesSinceSnapshot' | 'snapshotBegun' | 'isLeader'
+  | 'shard'
+  | 'amnesiac'
+  | 'machine'
+  | 'raft'
+  | 'applied'
+  | 'bytesSinceSnapshot'
+  | 'snapshotBegun'
+  | 'isLeader'
 >
 
 type Taking = {
@@ -45,6 +52,7 @@ export class SnapshotTaker {
   #taking: Taking | null = null
   /** The disk has a chunk of ours. */
   #writing = false
+  readonly #wanted = new Set<ShardId>()
   readonly #lastBytes = new Map<ShardId, number>()
 
   constructor(
@@ -74,13 +82,14 @@ export class SnapshotTaker {
     this.#step(this.#taking, busyUpTo)
   }
 
-  /** Whether a snapshot of `shard` is being taken. */
-  isTaking(shard: ShardId): boolean {
-    return this.#taking?.subject.shard === shard
+  /** Asks for a snapshot of `shard` however short its log is. */
+  want(shard: ShardId): void {
+    this.#wanted.add(shard)
+    this.#schedule()
   }
 
-  /** Takes a snapshot of `subject` now, if none is under way. */
   #begin(subject: Subject): void {
+    this.#wanted.delete(subject.shard)
     const index = subject.applied
     const term = this.#storage.shard(subject.shard).term(index)
     if (typeof term !== 'number') return
@@ -92,6 +101,8 @@ export class SnapshotTaker {
   }
 
   #due(subject: Subject): boolean {
+    if (subject.amnesiac) return false
+    if (this.#wanted.has(subject.shard)) return true
     const last = this.#lastBytes.get(subject.shard) ?? 0
     return subject.bytesSinceSnapshot >= Math.max(this.#options.logBytes, last)
   }

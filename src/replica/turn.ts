@@ -220,6 +220,10 @@ export class Turn implements Host, NetworkListener {
     this.#snapshots?.send(shard, message)
   }
 
+  repaired(shard: ShardId): void {
+    this.#ports.storage.clearDamage(shard)
+  }
+
   snapshotKept(shard: ShardId, index: Index): void {
     this.#ports.storage.snapshots.dropOlder(shard, index)
   }
