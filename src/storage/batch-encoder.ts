@@ -20,6 +20,7 @@ import {
   RECORD_NODE,
   RECORD_STATE,
   RECORD_WRITE,
+  REPLACES_LOG,
   type SnapshotNote,
   writeHeadBytes,
 } from './record.ts'
@@ -39,6 +40,7 @@ export type StagedWrite = {
   readonly log: ShardLog
   readonly hardState: HardState | null
   readonly snapshot: SnapshotNote | null
+  readonly replacesLog: boolean
   readonly entries: readonly Entry[]
   /** These entries are in the log already and move out of an old segment. */
   readonly isCarried: boolean
@@ -157,7 +159,7 @@ export class BatchEncoder {
       putHardState(cursor, hardState)
     }
     if (snapshot !== null) {
-      flags |= HAS_SNAPSHOT
+      flags |= item.replacesLog ? HAS_SNAPSHOT | REPLACES_LOG : HAS_SNAPSHOT
       putSnapshot(cursor, snapshot)
     }
     const first = entries[0]

@@ -114,7 +114,7 @@ function reconcile(log: ShardLog, snapshots: SnapshotStore, logger: Logger): voi
   const newest = snapshots.newest(shard)
   const isNewer = newest !== null && (isStateLost || newest.index > (snapshot?.meta.index ?? 0))
   if (log.damaged !== null && isNewer && newest.index >= start.index) {
-    log.setSnapshot({ meta: newest, filed: true })
+    log.setSnapshot({ meta: newest, filed: true }, log.term(newest.index) !== newest.term)
     const { hardState } = log.state
     log.setHardState({ ...hardState, term: Math.max(hardState.term, newest.term) })
     log.clampCommit()

@@ -13,6 +13,7 @@
 //   1 write   what Raft wants kept, of one shard and one batch; flags say what is there:
 //             1  hard state: u64 term | u64 vote | u64 commit
 //             2  snapshot:   u64 index | u64 term | u8 filed | conf (cursor.ts)
+//             8  the snapshot replaces the log: the log had not its last entry
 //             4  entries:    u64 first index | u32 count | count x head; data back to back
 //                head:       u64 term | u32 size, kind in bits 28..31 | u32 crc32c of the data
 //   2 state   all of a shard but its entries (shard-state.ts), at the head of each segment
@@ -50,6 +51,7 @@ export const RECORD_MARK = 5
 export const HAS_HARD_STATE = 1
 export const HAS_SNAPSHOT = 2
 export const HAS_ENTRIES = 4
+export const REPLACES_LOG = 8
 
 const KINDS: readonly EntryKind[] = ['normal', 'conf-change', 'conf-change-v2']
 const SIZE_MASK = 0x0fff_ffff
@@ -96,6 +98,7 @@ export type EntriesPart = {
 export type WriteBody = {
   readonly hardState: HardState | null
   readonly snapshot: SnapshotNote | null
+  readonly replacesLog: boolean
   readonly entries: EntriesPart | null
 }
 
@@ -164,7 +167,7 @@ export function readWriteBody(buffer: Buffer, record: CheckedRecord): WriteBody 
     const count = cursor.takeU32()
     entries = { first, count, headsAt: cursor.at, dataAt: record.dataAt }
   }
-  return { hardState, snapshot, entries }
+  return { hardState, snapshot, replacesLog: (record.flags & REPLACES_LOG) !== 0, entries }
 }
 
 /** Bytes of a write record's header and body, without data. */

@@ -181,8 +181,13 @@ export class ShardLog implements LogStorage {
     this.#state = { ...this.#state, hardState }
   }
 
-  /** Records a snapshot. The log stays if it has the snapshot's last entry, else it ends there. */
-  setSnapshot(snapshot: SnapshotNote): void {
+  /**
+   * Records a snapshot.
+   *
+   * @param replacesLog the log has not the snapshot's last entry and ends there; else it stays.
+   *                    Decided when it was written: who reads a log from its middle on cannot know.
+   */
+  setSnapshot(snapshot: SnapshotNote, replacesLog: boolean): void {
     const { index, term, conf } = snapshot.meta
     const confIndex = Math.max(index, this.#state.confIndex)
     this.#state = {
@@ -191,7 +196,7 @@ export class ShardLog implements LogStorage {
       confIndex,
       conf: index >= this.#state.confIndex ? conf : this.#state.conf,
     }
-    if (this.term(index) !== term) this.#beginAt(index, term)
+    if (replacesLog) this.#beginAt(index, term)
   }
 
   append(placed: PlacedEntries): void {

@@ -17,8 +17,8 @@ import { OperationalError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import type { Counter, Histogram, Metrics } from '../base/metrics.ts'
 import type { Random } from '../base/random.ts'
-import type { Index, Ms, NodeId, ShardId } from '../base/types.ts'
-import type { Entry, HardState, SnapshotMeta } from '../raft/message.ts'
+import type { Index, Ms, NodeId, ShardId, Term } from '../base/types.ts'
+import type { Entry, HardState, Missing, SnapshotMeta } from '../raft/message.ts'
 import type { BatchItem, StagedWrite } from './batch-encoder.ts'
 import { type DataDir, lockDataDir, type Processes, unlockDataDir } from './data-dir.ts'
 import { type Disk, DiskError, type DiskFile } from './disk.ts'
@@ -194,7 +194,8 @@ export class Storage {
     assert(!this.#isBusy, 'a write of the log is in flight')
     assert(!this.#isClosed, 'the storage is closed')
     this.#isBusy = true
-    const writes = batch.map(write => this.#stage(write))
+    const writes: StagedWrite[] = []
+    for (const write of batch) writes.push(this.#stage(write, writes))
     const since = this.#options.monotonic?.() ?? 0
     const bytesBefore = this.#wal.bytesTotal
     let sent: readonly BatchItem[] = []
@@ -291,7 +292,8 @@ export class Storage {
     else this.#logger.info({}, 'disk has space again')
   }
 
-  #stage(write: ShardWrite): StagedWrite {
+  /** @param before what is written before it in the same batch, perhaps of the same shard */
+  #stage(write: ShardWrite, before: readonly StagedWrite[]): StagedWrite {
     const { shard, hardState, snapshot } = write
     const log = this.shard(shard)
     assert(
@@ -305,6 +307,7 @@ export class Storage {
       log,
       hardState,
       snapshot: note,
+      replacesLog: snapshot !== null && termAfter(before, log, snapshot.index) !== snapshot.term,
       entries: ownedEntries(write.entries),
       isCarried: false,
       checksums: [],
@@ -339,6 +342,7 @@ export class Storage {
           log,
           hardState: null,
           snapshot: null,
+          replacesLog: false,
           entries,
           isCarried: true,
           checksums: [],
@@ -367,7 +371,7 @@ export class Storage {
       }
       if (item.hardState !== null) item.log.setHardState(item.hardState)
       if (item.snapshot !== null) {
-        item.log.setSnapshot(item.snapshot)
+        item.log.setSnapshot(item.snapshot, item.replacesLog)
         this.snapshots.dropOlder(item.log.shard, item.snapshot.meta.index)
       }
       item.log.append(item)
@@ -391,4 +395,16 @@ export class Storage {
       },
     })
   }
+}
+
+/** The term of an entry once `before` is durable. */
+function termAfter(before: readonly StagedWrite[], log: ShardLog, index: Index): Term | Missing {
+  for (const write of before.toReversed()) {
+    if (write.log !== log) continue
+    const first = write.entries[0]?.index ?? index + 1
+    if (first <= index) return write.entries[index - first]?.term ?? 'unavailable'
+    if (write.snapshot === null || !write.replacesLog) continue
+    return write.snapshot.meta.index === index ? write.snapshot.meta.term : 'unavailable'
+  }
+  return log.term(index)
 }

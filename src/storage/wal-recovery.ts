@@ -102,7 +102,9 @@ class WalRecovery {
   #lost: string | null = null
   #found: Found[] = []
   #scratch: Buffer = NO_BYTES
+  /** Checksum of the last good record, and the position that it knew to be synced. */
   #previous = 0
+  #mark = 0
 
   constructor(options: RecoveryOptions) {
     this.#options = options
@@ -203,6 +205,7 @@ class WalRecovery {
         return { at: at - 1, offset, reason }
       }
       this.#previous = headerChecksum
+      this.#mark = header.mark
       const bytes = this.#bytesOf(file).subarray(0, header.allocated)
       offset = this.#readSegment(bytes, header)
       before = header
@@ -221,6 +224,7 @@ class WalRecovery {
       if (record === null || record.previous !== this.#previous) return offset
       this.#apply(bytes, record, header.number)
       this.#previous = record.checksum
+      this.#mark = record.mark
       offset = record.next
     }
   }
@@ -247,9 +251,9 @@ class WalRecovery {
 
   #applyWrite(bytes: Buffer, record: CheckedRecord, segment: number): void {
     const log = this.#log(record.shard)
-    const { hardState, snapshot, entries } = readWriteBody(bytes, record)
+    const { hardState, snapshot, replacesLog, entries } = readWriteBody(bytes, record)
     if (hardState !== null) log.setHardState(hardState)
-    if (snapshot !== null) log.setSnapshot(snapshot)
+    if (snapshot !== null) log.setSnapshot(snapshot, replacesLog)
     if (entries === null) return
     let offset = entries.dataAt
     for (let i = 0; i < entries.count; i += 1) {
@@ -280,7 +284,10 @@ class WalRecovery {
       )
     }
     if (!isClean || isShort) zero(file, isClean ? bytes.length : offset, header.allocated)
-    // Also what is whole may only be in the page cache of a process that was killed.
+    // What is whole may be in the page cache only: of a process that was killed, or
+    // behind an fsync that failed, and then a sync alone would not write it.
+    const from = Math.max(0, this.#mark - header.base)
+    if (from < offset) file.write(bytes.subarray(from, offset), from)
     file.sync()
     return null
   }
