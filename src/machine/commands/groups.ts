@@ -1,0 +1,5 @@
+// Consumer group commands.
+
+import type { CommandSpec } from '../command.ts'
+
+export const groupCommands: readonly CommandSpec[] = []
