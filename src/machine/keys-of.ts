@@ -35,19 +35,20 @@ function lastOf(keys: KeySpec, first: number, count: number): number {
 }
 
 /**
- * Finds the key words of a call that has the right number of words.
+ * The words that are keys, in order, of a call that has the right number of words.
  *
- * @param words is emptied and gets the positions of the keys, in order
- * @returns false: the words do not say where their keys are (STREAMS is missing)
+ * @returns none where the words do not say where their keys are (STREAMS is missing)
  */
-export function keysOf(spec: CommandFacts, argv: Argv, words: number[]): boolean {
-  words.length = 0
+export function keysOf(spec: CommandFacts, argv: Argv): readonly number[] {
+  const words: number[] = []
   for (const keys of spec.keys) {
     const first = beginOf(keys, argv)
-    if (first === 0) return false
+    if (first === 0) return NONE
     const last = lastOf(keys, first, argv.count)
-    if (last < first || last >= argv.count) return false
+    if (last < first || last >= argv.count) return NONE
     for (let i = first; i <= last; i += keys.find.step) words.push(i)
   }
-  return true
+  return words
 }
+
+const NONE: readonly number[] = []

@@ -125,7 +125,7 @@ export class CommandTable {
 }
 
 /** Every command of the state machine. */
-export const machineCommands: readonly CommandSpec[] = [
+export const COMMANDS: readonly CommandSpec[] = [
   ...streamCommands,
   ...groupCommands,
   ...claimCommands,
@@ -133,4 +133,4 @@ export const machineCommands: readonly CommandSpec[] = [
   ...keyCommands,
 ]
 
-export const machineTable = new CommandTable(machineCommands)
+export const machineTable = new CommandTable(COMMANDS)
