@@ -247,18 +247,18 @@ const xgroup: CommandSpec = {
   summary: 'A container for consumer groups commands.',
   complexity: 'Depends on subcommand.',
   subcommands: new Map<string, CommandSpec>([
-    ['create', create as CommandSpec],
-    ['createconsumer', createconsumer as CommandSpec],
-    ['delconsumer', delconsumer as CommandSpec],
-    ['destroy', destroy as CommandSpec],
+    ['create', create],
+    ['createconsumer', createconsumer],
+    ['delconsumer', delconsumer],
+    ['destroy', destroy],
     ['help', help],
-    ['setid', setid as CommandSpec],
+    ['setid', setid],
   ]),
 }
 
 /** XGROUP, XREADGROUP and XACK. */
 export const groupCommands: readonly CommandSpec[] = [
   xgroup,
-  xreadgroup as CommandSpec,
-  xack as CommandSpec,
+  xreadgroup,
+  xack,
 ]
