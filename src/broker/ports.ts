@@ -8,7 +8,9 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Random } from '../base/random.ts'
-import type { Index, NodeId, ShardId } from '../base/types.ts'
+import type { Index, Ms, NodeId, ShardId } from '../base/types.ts'
+import type { Wait } from '../base/wait.ts'
+import type { CommandSpec } from '../machine/command.ts'
 import type { Keyspace } from '../machine/keyspace.ts'
 import type { Reply } from '../machine/reply.ts'
 import type { Asker, Query, Refusal } from '../replica/ports.ts'
@@ -49,6 +51,8 @@ export interface ReplicaPort {
 /** What a shard's state machine is to the desk: something to read. */
 export interface MachinePort {
   readonly keyspace: Keyspace
+  /** Answers a command that only reads. */
+  query(spec: CommandSpec, args: unknown, now: Ms): Reply | Wait
 }
 
 export type Shard = { readonly replica: ReplicaPort; readonly machine: MachinePort }
@@ -58,6 +62,8 @@ export interface Directory {
   map(): SlotMap
   /** 0: unknown. */
   leaderOf(shard: ShardId): NodeId
+  /** Whether the node is known to be gone: CLUSTER NODES shows it as failed. */
+  isDown(node: NodeId): boolean
 }
 
 export type BrokerOptions = {
@@ -69,6 +75,8 @@ export type BrokerOptions = {
   readonly sessionInFlightMax: number
   /** Commands of all sessions that are not answered; beyond, TRYAGAIN. */
   readonly nodeInFlightMax: number
+  /** At which data of all shards OOM begins; 0: unbounded. For CONFIG and INFO; memoryFull() decides. */
+  readonly memoryBytesMax: number
 }
 
 export type BrokerPorts = {
