@@ -99,9 +99,8 @@ export class SessionReader {
         this.#skip(tag, end)
       }
     }
-    if (words.count === 0) this.fault = 'argv is empty'
-    const fault = words.finish()
-    this.fault ??= fault
+    const fault = words.finish() ?? (words.count === 0 ? 'argv is empty' : null)
+    this.fault = fault ?? this.fault
   }
 
   #producer(end: number): void {

@@ -19,7 +19,7 @@ export interface Reply {
   kind:
     | //
     /** No value: a missing key, an empty wait. */
-    { $case: "null"; value: Null }
+    { $case: "nullValue"; value: Null }
     | //
     /** A word of acknowledgement, such as `OK`. */
     { $case: "simple"; value: string }
@@ -101,7 +101,7 @@ function createBaseReply(): Reply {
 export const Reply: MessageFns<Reply> = {
   encode(message: Reply, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     switch (message.kind?.$case) {
-      case "null":
+      case "nullValue":
         Null.encode(message.kind.value, writer.uint32(10).fork()).join();
         break;
       case "simple":
@@ -153,7 +153,7 @@ export const Reply: MessageFns<Reply> = {
               break;
             }
 
-            message.kind = { $case: "null", value: Null.decode(reader, reader.uint32()) };
+            message.kind = { $case: "nullValue", value: Null.decode(reader, reader.uint32()) };
             continue;
           }
           case 2: {
@@ -238,9 +238,9 @@ export const Reply: MessageFns<Reply> = {
   fromPartial<I extends Exact<DeepPartial<Reply>, I>>(object: I): Reply {
     const message = createBaseReply();
     switch (object.kind?.$case) {
-      case "null": {
+      case "nullValue": {
         if (object.kind?.value !== undefined && object.kind?.value !== null) {
-          message.kind = { $case: "null", value: Null.fromPartial(object.kind.value) };
+          message.kind = { $case: "nullValue", value: Null.fromPartial(object.kind.value) };
         }
         break;
       }
