@@ -105,7 +105,7 @@ export const OPTIONS = {
   'cluster.raft.append_bytes_max': {
     kind: 'integer',
     default: 1 * MiB,
-    range: [4 * KiB, 64 * MiB],
+    range: [4 * KiB, 8 * MiB],
     doc: 'Bytes of entries in one append. A single larger entry goes alone.',
   },
   'cluster.raft.uncommitted_bytes_max': {
@@ -165,9 +165,9 @@ export const OPTIONS = {
   },
   'cluster.storage.cache_bytes': {
     kind: 'integer',
-    default: 64 * MiB,
-    range: [1 * MiB, 64 * GiB],
-    doc: 'Newest log entries kept in memory, over all shards of a node. Older ones are read from disk when a follower asks for them.',
+    default: 16 * MiB,
+    range: [64 * KiB, 64 * GiB],
+    doc: 'Newest log entries kept in memory, per shard. Older ones are read from disk when a follower asks for them.',
   },
   'cluster.storage.disk_reserve_bytes': {
     kind: 'integer',
@@ -183,7 +183,7 @@ export const OPTIONS = {
   },
   'cluster.peers.buffer_bytes_max': {
     kind: 'integer',
-    default: 64 * MiB,
+    default: 32 * MiB,
     range: [1 * MiB, 4 * GiB],
     doc: 'Bytes waiting to go out to one peer. Over it messages are dropped; Raft repeats them.',
   },

@@ -49,6 +49,14 @@ const NUMBER_BYTES_MAX = 8
 /** Kept between envelopes; a larger one is allocated for once. */
 const SCRATCH_BYTES = 1024 * 1024
 
+const EMPTY = Buffer.alloc(0)
+const NO_CONF: ConfState = {
+  voters: [],
+  votersOutgoing: [],
+  learners: [],
+  learnersNext: [],
+  autoLeave: false,
+}
 const NO_ENTRIES: readonly Entry[] = []
 const NO_MESSAGES: readonly Message[] = []
 
@@ -66,6 +74,7 @@ export function messageBytesMax(message: Message): number {
 /** At least as many bytes as `envelope` takes, and few more. */
 export function envelopeBytesMax(envelope: Envelope): number {
   let bytes = ITEM_BYTES_MAX * (1 + envelope.acks.length + envelope.leads.length)
+  bytes += envelope.facts.length
   for (const { message } of envelope.messages) bytes += messageBytesMax(message)
   for (const chunk of envelope.chunks) {
     bytes += ITEM_BYTES_MAX + confBytesMax(chunk.conf) + chunk.bytes.length
@@ -95,6 +104,7 @@ export function encodeEnvelopeFrame(envelope: Envelope): Buffer {
   const bytesMax = envelopeBytesMax(envelope)
   writer.begin(bytesMax <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafe(bytesMax))
   const end = writer.position
+  writer.bytes(5, envelope.facts)
   for (let i = envelope.leads.length - 1; i >= 0; i -= 1) {
     const lead = envelope.leads[i] as Envelope['leads'][number]
     const leadEnd = writer.position
@@ -204,6 +214,7 @@ export function decodeEnvelopeFrame(frame: Buffer): Envelope {
   const chunks: SnapshotChunk[] = []
   const acks: SnapshotAck[] = []
   const leads: { shard: ShardId; term: Term }[] = []
+  let facts: Uint8Array = EMPTY
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     switch (tag) {
       case (1 << 3) | BYTES:
@@ -218,13 +229,16 @@ export function decodeEnvelopeFrame(frame: Buffer): Envelope {
       case (4 << 3) | BYTES:
         leads.push(readLead(reader))
         break
+      case (5 << 3) | BYTES:
+        facts = reader.bytes()
+        break
       default:
         reader.skip(tag)
     }
   }
   reader.close(outer)
   if (reader.position !== frame.length) throw new WireError('bytes behind the envelope')
-  return { messages, chunks, acks, leads }
+  return { messages, chunks, acks, leads, facts }
 }
 
 /** A message while its fields are read. */
@@ -325,15 +339,6 @@ function readEntry(reader: WireReader): Entry {
   reader.close(outer)
   if (kind === null) throw new WireError('an entry without a kind that this build knows')
   return { term, index, kind, data }
-}
-
-const EMPTY = Buffer.alloc(0)
-const NO_CONF: ConfState = {
-  voters: [],
-  votersOutgoing: [],
-  learners: [],
-  learnersNext: [],
-  autoLeave: false,
 }
 
 function readSnapshotMeta(reader: WireReader): SnapshotMeta {

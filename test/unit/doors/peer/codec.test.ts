@@ -88,6 +88,7 @@ const envelope: fc.Arbitrary<Envelope> = fc.record({
     { maxLength: 3 },
   ),
   leads: fc.array(fc.record({ shard: small, term: number }), { maxLength: 3 }),
+  facts: bytes,
 })
 
 const runs = { seed: 20, numRuns: 400 }
@@ -109,6 +110,7 @@ function sample(data: Uint8Array): Envelope {
     chunks: [],
     acks: [],
     leads: [{ shard: 2, term: 3 }],
+    facts: Buffer.alloc(0),
   }
 }
 

@@ -302,6 +302,8 @@ export interface Envelope {
   acks: SnapshotAck[];
   /** Shards that the sender leads: told on change and with heartbeats. */
   leads: Lead[];
+  /** Who the sender is, in the caretaker's encoding; sent when the link came up. */
+  facts: Buffer;
 }
 
 /** A message of one shard's Raft group. Fields that a type does not use are absent. */
@@ -963,7 +965,7 @@ export const Goodbye: MessageFns<Goodbye> = {
 };
 
 function createBaseEnvelope(): Envelope {
-  return { messages: [], chunks: [], acks: [], leads: [] };
+  return { messages: [], chunks: [], acks: [], leads: [], facts: Buffer.alloc(0) };
 }
 
 export const Envelope: MessageFns<Envelope> = {
@@ -979,6 +981,9 @@ export const Envelope: MessageFns<Envelope> = {
     }
     for (const v of message.leads) {
       Lead.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.facts.length !== 0) {
+      writer.uint32(42).bytes(message.facts);
     }
     return writer;
   },
@@ -1028,6 +1033,14 @@ export const Envelope: MessageFns<Envelope> = {
             message.leads.push(Lead.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.facts = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1046,6 +1059,7 @@ export const Envelope: MessageFns<Envelope> = {
       chunks: globalThis.Array.isArray(object?.chunks) ? object.chunks.map((e: any) => SnapshotChunk.fromJSON(e)) : [],
       acks: globalThis.Array.isArray(object?.acks) ? object.acks.map((e: any) => SnapshotAck.fromJSON(e)) : [],
       leads: globalThis.Array.isArray(object?.leads) ? object.leads.map((e: any) => Lead.fromJSON(e)) : [],
+      facts: isSet(object.facts) ? Buffer.from(bytesFromBase64(object.facts)) : Buffer.alloc(0),
     };
   },
 
@@ -1063,6 +1077,9 @@ export const Envelope: MessageFns<Envelope> = {
     if (message.leads?.length) {
       obj.leads = message.leads.map((e) => Lead.toJSON(e));
     }
+    if (message.facts.length !== 0) {
+      obj.facts = base64FromBytes(message.facts);
+    }
     return obj;
   },
 
@@ -1075,6 +1092,7 @@ export const Envelope: MessageFns<Envelope> = {
     message.chunks = object.chunks?.map((e) => SnapshotChunk.fromPartial(e)) || [];
     message.acks = object.acks?.map((e) => SnapshotAck.fromPartial(e)) || [];
     message.leads = object.leads?.map((e) => Lead.fromPartial(e)) || [];
+    message.facts = object.facts ?? Buffer.alloc(0);
     return message;
   },
 };
