@@ -215,7 +215,8 @@ export class Replica<R> {
   /** Entries that `peer` lacks, as its leader knows; null when it does not follow closely. */
   lagOf(peer: NodeId): number | null {
     const progress = this.raft.status().progress.get(peer)
-    if (progress === undefined || progress.state !== 'replicate' || !progress.recentActive) return null
+    if (progress === undefined || progress.state !== 'replicate' || !progress.recentActive)
+      return null
     return this.raft.lastIndex - progress.match
   }
 
