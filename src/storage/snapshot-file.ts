@@ -17,7 +17,7 @@ import type { Index, NodeId, ShardId, Term } from '../base/types.ts'
 import type { SnapshotMeta } from '../raft/message.ts'
 import { Cursor, confBytes, padded, putConf, takeConf } from './cursor.ts'
 import type { Disk, DiskDone, DiskFile } from './disk.ts'
-import { DiskError } from './disk.ts'
+import { asDiskError, DiskError, removeLeftover } from './disk.ts'
 
 const MAGIC = Buffer.from('SLOTSNAP', 'latin1')
 const VERSION = 1
@@ -205,7 +205,7 @@ export class SnapshotWriterFile {
       try {
         this.#disk.rename(this.#temporary, `${this.#directory}/${this.#name}`)
       } catch (failure) {
-        return done(failure as DiskError)
+        return done(asDiskError(failure))
       }
       this.#disk.syncDirectoryLater(this.#directory, failure => {
         if (failure === null) this.#committed(this.#content())
@@ -219,7 +219,7 @@ export class SnapshotWriterFile {
     if (this.#state === 'over') return
     this.#state = 'over'
     this.#file.close()
-    if (this.#disk.exists(this.#temporary)) this.#disk.remove(this.#temporary)
+    removeLeftover(this.#disk, this.#temporary)
   }
 
   #content(): SnapshotContent {
