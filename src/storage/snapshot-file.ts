@@ -119,8 +119,12 @@ export function checkSnapshotFile(file: DiskFile): SnapshotContent | string {
     if (length > fileBytes - at - FRAME_HEAD_BYTES) return `bad frame at ${at}`
     checksum = crc32c(head, checksum)
     const frameChecksum = head.readUInt32LE(4)
-    const bytes = take(at + FRAME_HEAD_BYTES, length)
-    if (bytes.length < length || crc32c(bytes) !== frameChecksum) return `bad frame at ${at}`
+    const bytes = take(at + FRAME_HEAD_BYTES, padded(length))
+    const isGood =
+      bytes.length === padded(length) &&
+      crc32c(bytes.subarray(0, length)) === frameChecksum &&
+      bytes.subarray(length).every(byte => byte === 0)
+    if (!isGood) return `bad frame at ${at}`
     frames.push({ at: at + FRAME_HEAD_BYTES, offset: size, length })
     size += length
     at += FRAME_HEAD_BYTES + padded(length)
