@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { Argv } from '../../../src/base/argv.ts'
 import { PAYLOAD_HEADER_BYTES, writePayloadHeader } from '../../../src/base/payload.ts'
 import { Wait } from '../../../src/base/wait.ts'
-import { isError } from '../../../src/machine/command.ts'
+import { type CommandSpec, isError } from '../../../src/machine/command.ts'
 import { machineTable } from '../../../src/machine/commands/table.ts'
 import { Machine } from '../../../src/machine/machine.ts'
 import type { Reply } from '../../../src/machine/reply.ts'
@@ -62,6 +62,14 @@ export class Runner {
   /** Runs one command as the desk would, and says what it answers. */
   run(...words: readonly Word[]): unknown {
     return plain(this.reply(...words))
+  }
+
+  /** A command that reads, bound to its arguments. */
+  parsed(...words: readonly string[]): { spec: CommandSpec; args: unknown } {
+    const argv = Argv.of(...words)
+    const spec = machineTable.find(argv)
+    assert.ok(!isError(spec))
+    return { spec, args: spec.parse?.(argv) }
   }
 
   reply(...words: readonly Word[]): Reply | Wait {
