@@ -251,6 +251,19 @@ test('a trimmed stream goes on in the same blocks as its copy from a snapshot', 
   assert.deepEqual(Buffer.concat(parts(copy)), Buffer.concat(parts(stream)))
 })
 
+test('what trimming left before the first entry does not decide where a block ends', () => {
+  // 16 KiB hold 53 entries of 305 bytes; as many as were trimmed find room again.
+  for (let count = 25; count <= 50; count += 1) {
+    const stream = filled(count, ['f', 'x'.repeat(300)])
+    stream.trimByLength(count - 15, false, 0)
+    const copy = rebuilt(parts(stream))
+    for (let i = count + 1; i <= count + 15; i += 1)
+      for (const one of [stream, copy]) append(one, { ms: i, seq: 0 }, ['f', 'x'.repeat(300)])
+    assert.equal(stream.blockCount, 1, `${count} entries`)
+    assert.deepEqual(Buffer.concat(parts(copy)), Buffer.concat(parts(stream)))
+  }
+})
+
 test('a cut and the entries handed out stay as they were, whatever changes', () => {
   const stream = filled(250, ['f', 'value'])
   const before = rows(stream)
