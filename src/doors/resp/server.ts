@@ -93,7 +93,9 @@ export class RespDoor implements Door {
   listen(done: (error: OperationalError | null) => void): void {
     const { host, port } = this.#options
     const onError = (error: Error) =>
-      done(new OperationalError('PORT', `cannot listen on ${host}:${port}: ${error.message}`, error))
+      done(
+        new OperationalError('PORT', `cannot listen for RESP on ${host}:${port}: ${reasonOf(error)}`, error),
+      )
     this.#server.once('error', onError)
     this.#server.listen({ host, port, backlog: BACKLOG }, () => {
       this.#server.off('error', onError)
@@ -153,4 +155,8 @@ export class RespDoor implements Door {
     const now = performance.now()
     for (const connection of [...this.#connections]) connection.checkStall(now)
   }
+}
+
+function reasonOf(error: Error & { readonly code?: string }): string {
+  return error.code === 'EADDRINUSE' ? 'the port is in use' : error.message
 }
