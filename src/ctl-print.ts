@@ -53,7 +53,7 @@ export function printReply(reply: Reply, indent = ''): string {
   const kind = reply.kind
   switch (kind?.$case) {
     case undefined:
-    case 'null':
+    case 'nullValue':
       return '(nil)'
     case 'simple':
     case 'verbatim':

@@ -155,7 +155,7 @@ async function survey(flags: Flags): Promise<{ topology: Topology; nodes: NodeSt
       try {
         await askTopology(grpc, PROBE_MS)
       } catch (error) {
-        fault = (error as ServiceError).details ?? (error as Error).message
+        fault = reasonOf(error)
       }
       return {
         name: node.nodeId,
@@ -199,8 +199,14 @@ function call<R>(address: string, method: Method, request: object, timeoutMs: nu
 
 function asOperational(address: string, error: unknown): OperationalError {
   if (error instanceof OperationalError) return error
+  return new OperationalError('PEER', `${address}: ${reasonOf(error)}`, error)
+}
+
+/** grpc-js wraps what the socket said in two sentences of its own. */
+function reasonOf(error: unknown): string {
   const { details, message } = error as ServiceError
-  return new OperationalError('PEER', `${address}: ${details ?? message}`, error)
+  const text = details ?? message
+  return /Last error: (?:Error: )?(.*?)\.? ?(?:Resolution note:.*)?$/.exec(text)?.[1] ?? text
 }
 
 function show(flags: { readonly json?: boolean }, value: unknown, text: () => string): void {

@@ -77,7 +77,7 @@ export function serveNode(files: readonly string[]): void {
   if (peerDoor === null) throw new Error('the node asked for no network')
   const doors = makeDoors(config, node, peerDoor, metrics, log)
   openInTurn(doors, error => {
-    if (error !== null) fail(log, error)
+    if (error !== null) exitWith(log, EXIT_OPERATIONAL, error.message)
     log.logger.info({ resp: formatAddress(config.node.resp.listen) }, 'doors open')
   })
   stopOnSignal(node, doors, log)
@@ -130,12 +130,6 @@ function openInTurn(doors: readonly Opening[], done: Done): void {
     if (error !== null) done(error)
     else openInTurn(rest, done)
   })
-}
-
-/** One line for people beside the log's, since nobody reads JSON in a terminal. */
-function fail(log: SystemLog, error: OperationalError): never {
-  process.stderr.write(`slotcast: ${error.message}\n`)
-  return exitWith(log, EXIT_OPERATIONAL, error.message)
 }
 
 /** SIGTERM, SIGINT, or the end of the supervisor: leaders hand over, doors close, exit code 0. */
