@@ -1,5 +1,6 @@
 // One node as a process: its parts made from the configuration, its doors opened, and both ended in order.
 
+import { flushCompileCache } from 'node:module'
 import { OperationalError } from './base/errors.ts'
 import { Metrics } from './base/metrics.ts'
 import type { Broker } from './broker/broker.ts'
@@ -79,6 +80,8 @@ export function serveNode(files: readonly string[]): void {
   openInTurn(doors, error => {
     if (error !== null) exitWith(log, EXIT_OPERATIONAL, error.message)
     log.logger.info({ resp: formatAddress(config.node.resp.listen) }, 'doors open')
+    // At the end of a process it is kept by itself, but a node may be killed before.
+    flushCompileCache()
   })
   stopOnSignal(node, doors, log)
 }
