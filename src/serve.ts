@@ -1,5 +1,6 @@
 // One node as a process: its parts made from the configuration, its doors opened, and both ended in order.
 
+import { flushCompileCache } from 'node:module'
 import { OperationalError } from './base/errors.ts'
 import { Metrics } from './base/metrics.ts'
 import type { Broker } from './broker/broker.ts'
@@ -77,8 +78,10 @@ export function serveNode(files: readonly string[]): void {
   if (peerDoor === null) throw new Error('the node asked for no network')
   const doors = makeDoors(config, node, peerDoor, metrics, log)
   openInTurn(doors, error => {
-    if (error !== null) fail(log, error)
+    if (error !== null) exitWith(log, EXIT_OPERATIONAL, error.message)
     log.logger.info({ resp: formatAddress(config.node.resp.listen) }, 'doors open')
+    // At the end of a process it is kept by itself, but a node may be killed before.
+    flushCompileCache()
   })
   stopOnSignal(node, doors, log)
 }
@@ -138,12 +141,6 @@ function openInTurn(doors: readonly Opening[], done: Done): void {
     if (error !== null) done(error)
     else openInTurn(rest, done)
   })
-}
-
-/** One line for people beside the log's, since nobody reads JSON in a terminal. */
-function fail(log: SystemLog, error: OperationalError): never {
-  process.stderr.write(`slotcast: ${error.message}\n`)
-  return exitWith(log, EXIT_OPERATIONAL, error.message)
 }
 
 /** SIGTERM, SIGINT, or the end of the supervisor: leaders hand over, doors close, exit code 0. */
