@@ -82,9 +82,9 @@ export class StreamCut implements Cut {
       const block = this.#blocks[this.#nextBlock] as Block
       writeId(writer, { ms: block.baseMs, seq: block.baseSeq })
       writer.varint(block.count)
-      writer.varint(block.masterEnd)
+      writer.varint(block.commonEnd)
       writer.varint(block.end - block.start)
-      writer.raw(block.bytes, 0, block.masterEnd)
+      writer.raw(block.bytes, 0, block.commonEnd)
       writer.raw(block.bytes, block.start, block.end)
       this.#nextBlock += 1
       count += 1
