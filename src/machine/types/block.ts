@@ -223,7 +223,7 @@ export class Cursor {
   #shape = 0
   #words = 0
   /** Bounds of the common fields, once needed. */
-  #master: number[] | null = null
+  #common: number[] | null = null
 
   /** Stands before the first entry. */
   open(block: Block): void {
@@ -232,7 +232,7 @@ export class Cursor {
     this.#baseSeq = block.baseSeq
     this.#commonPairs = readLength(block.bytes, 0)
     this.#commonWords = lengthEnd
-    this.#master = null
+    this.#common = null
     this.#limit = block.end
     this.end = block.start
   }
@@ -269,12 +269,12 @@ export class Cursor {
     const bytes = this.#bytes
     let position = this.#words
     if (this.#shape === 0) {
-      const master = this.#commonBounds()
+      const common = this.#commonBounds()
       const bounds: number[] = new Array(this.#commonPairs * 4)
       for (let i = 0; i < this.#commonPairs; i += 1) {
         const length = readLength(bytes, position)
-        bounds[i * 4] = master[i * 2] as number
-        bounds[i * 4 + 1] = master[i * 2 + 1] as number
+        bounds[i * 4] = common[i * 2] as number
+        bounds[i * 4 + 1] = common[i * 2 + 1] as number
         bounds[i * 4 + 2] = lengthEnd
         position = lengthEnd + length
         bounds[i * 4 + 3] = position
@@ -292,7 +292,7 @@ export class Cursor {
   }
 
   #commonBounds(): number[] {
-    if (this.#master !== null) return this.#master
+    if (this.#common !== null) return this.#common
     const bounds: number[] = []
     let position = this.#commonWords
     for (let i = 0; i < this.#commonPairs; i += 1) {
@@ -300,7 +300,7 @@ export class Cursor {
       bounds.push(lengthEnd, lengthEnd + length)
       position = lengthEnd + length
     }
-    this.#master = bounds
+    this.#common = bounds
     return bounds
   }
 }

@@ -2,7 +2,7 @@
 //
 //   head   := 0, last ID, max deleted ID, entries added, count of blocks, count of groups
 //   blocks := 1, count, block x count
-//   block  := base ID, count of entries, master bytes, entry bytes    (as block.ts encodes them)
+//   block  := base ID, count of entries, common bytes, entry bytes    (as block.ts encodes them)
 //   name   := 2, name                                                 (begins a group)
 //   group  := 3, a part of the group begun last
 //
