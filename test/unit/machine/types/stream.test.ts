@@ -282,6 +282,17 @@ test('a cut and the entries handed out stay as they were, whatever changes', () 
   assert.deepEqual(before[249]?.words, ['f', 'value'])
 })
 
+test('a cut stays as it was when its last block goes and the one before grows again', () => {
+  const stream = filled(101)
+  for (let ms = 10; ms < 60; ms += 1) stream.delete({ ms, seq: 0 })
+  const expected = Buffer.concat(parts(stream))
+  const cut = stream.cut()
+  stream.delete({ ms: 101, seq: 0 })
+  for (let i = 200; i < 220; i += 1) append(stream, { ms: i, seq: 0 }, ['f', 'later'])
+  assert.equal(stream.blockCount, 1)
+  assert.deepEqual(Buffer.concat(cutParts(cut, 1 << 16)), expected)
+})
+
 test('IDs of any size read as they were written', () => {
   const stream = new Stream()
   const ids: StreamId[] = [
