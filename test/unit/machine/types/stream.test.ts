@@ -283,12 +283,14 @@ test('a cut and the entries handed out stay as they were, whatever changes', () 
 })
 
 test('a cut stays as it was when its last block goes and the one before grows again', () => {
-  const stream = filled(101)
-  for (let ms = 10; ms < 60; ms += 1) stream.delete({ ms, seq: 0 })
+  // The second block was begun at the size of the first and has room behind its last entry.
+  const stream = filled(201, ['f', 'x'.repeat(130)])
+  stream.trimByLength(51, false, 0)
+  assert.equal(stream.blockCount, 2)
   const expected = Buffer.concat(parts(stream))
   const cut = stream.cut()
-  stream.delete({ ms: 101, seq: 0 })
-  for (let i = 200; i < 220; i += 1) append(stream, { ms: i, seq: 0 }, ['f', 'later'])
+  stream.delete({ ms: 201, seq: 0 })
+  append(stream, { ms: 300, seq: 0 }, ['f', 'later'])
   assert.equal(stream.blockCount, 1)
   assert.deepEqual(Buffer.concat(cutParts(cut, 1 << 16)), expected)
 })
