@@ -98,7 +98,8 @@ function format(all: ReadonlyMap<string, Buffer>): string {
 
 test('the formats of segments, records and snapshots are the ones that were released', () => {
   const text = format(samples())
-  if (process.env.GOLDEN_WRITE === '1') writeFileSync(PATH, text)
+  const { GOLDEN_WRITE } = process.env
+  if (GOLDEN_WRITE === '1') writeFileSync(PATH, text)
   assert.equal(text, readFileSync(PATH, 'utf8'))
 })
 
