@@ -83,6 +83,11 @@ export class Storage {
   #drops: ShardId[] = []
   /** The next batch repeats why shards may have been lost; likewise, for the head may be torn. */
   #tellsLost: boolean
+  /**
+   * Segments before this one go when the next batch is durable, not at once: that batch's mark is
+   * what tells damage to the newest segment's head, all there is left of some shards, from a torn tail.
+   */
+  #retirable = 0
   #isBusy = false
   #isFull = false
   #isClosed = false
@@ -212,11 +217,12 @@ export class Storage {
       headItems: () => this.#headItems(),
       sent: items => {
         sent = items
+        // Segments come free when a log was shortened or a shard dropped; mostly nothing was.
+        if (this.#changed.size > 0 || this.#drops.length > 0) needed = this.#oldestNeeded()
         drops = this.#drops
         this.#drops = []
         this.#tellsLost = false
         this.#changed.clear()
-        needed = this.#oldestNeeded()
       },
       done: error => {
         if (this.#isClosed) return
@@ -224,7 +230,8 @@ export class Storage {
         if (error === null) {
           this.#show(sent)
           for (const shard of drops) this.snapshots.dropAll(shard)
-          this.#wal.retire(needed)
+          this.#wal.retire(this.#retirable)
+          this.#retirable = Math.max(this.#retirable, needed)
           this.#bytesTotal.add(this.#wal.bytesTotal - bytesBefore)
           if (this.#options.monotonic !== undefined) {
             this.#syncSeconds.observe((this.#options.monotonic() - since) / 1000)
