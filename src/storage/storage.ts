@@ -21,7 +21,7 @@ import type { Index, Ms, NodeId, ShardId, Term } from '../base/types.ts'
 import type { Entry, HardState, Missing, SnapshotMeta } from '../raft/message.ts'
 import type { BatchItem, StagedWrite } from './batch-encoder.ts'
 import { type DataDir, lockDataDir, type Processes, unlockDataDir } from './data-dir.ts'
-import { type Disk, DiskError, type DiskFile } from './disk.ts'
+import { asDiskError, type Disk, DiskError, type DiskFile } from './disk.ts'
 import { type OpenedStorage, openStorage } from './open-storage.ts'
 import { ownedEntries } from './owned-entries.ts'
 import { ShardLog } from './shard-log.ts'
@@ -285,7 +285,13 @@ export class Storage {
 
   /** Looks at the space again; about once a second. */
   checkSpace(): void {
-    const free = this.#disk.freeBytes(this.#options.directory)
+    let free: number
+    try {
+      free = this.#disk.freeBytes(this.#options.directory)
+    } catch (error) {
+      this.#logger.warn({ error: asDiskError(error).message }, 'free space is unknown')
+      return
+    }
     // A quarter more to leave it than to enter it, or it would flap.
     const needed = this.#isFull ? this.#reserveBytes * 1.25 : this.#reserveBytes
     this.#setFull(free < needed)
