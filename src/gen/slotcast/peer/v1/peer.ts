@@ -86,6 +86,93 @@ export namespace MessageType {
   export type UNRECOGNIZED = typeof MessageType.UNRECOGNIZED;
 }
 
+export function messageTypeFromJSON(object: any): MessageType {
+  switch (object) {
+    case 0:
+    case "MESSAGE_TYPE_UNSPECIFIED":
+      return MessageType.MESSAGE_TYPE_UNSPECIFIED;
+    case 1:
+    case "MESSAGE_TYPE_PROPOSE":
+      return MessageType.MESSAGE_TYPE_PROPOSE;
+    case 2:
+    case "MESSAGE_TYPE_APPEND":
+      return MessageType.MESSAGE_TYPE_APPEND;
+    case 3:
+    case "MESSAGE_TYPE_APPEND_RESPONSE":
+      return MessageType.MESSAGE_TYPE_APPEND_RESPONSE;
+    case 4:
+    case "MESSAGE_TYPE_VOTE":
+      return MessageType.MESSAGE_TYPE_VOTE;
+    case 5:
+    case "MESSAGE_TYPE_VOTE_RESPONSE":
+      return MessageType.MESSAGE_TYPE_VOTE_RESPONSE;
+    case 6:
+    case "MESSAGE_TYPE_PRE_VOTE":
+      return MessageType.MESSAGE_TYPE_PRE_VOTE;
+    case 7:
+    case "MESSAGE_TYPE_PRE_VOTE_RESPONSE":
+      return MessageType.MESSAGE_TYPE_PRE_VOTE_RESPONSE;
+    case 8:
+    case "MESSAGE_TYPE_SNAPSHOT":
+      return MessageType.MESSAGE_TYPE_SNAPSHOT;
+    case 9:
+    case "MESSAGE_TYPE_HEARTBEAT":
+      return MessageType.MESSAGE_TYPE_HEARTBEAT;
+    case 10:
+    case "MESSAGE_TYPE_HEARTBEAT_RESPONSE":
+      return MessageType.MESSAGE_TYPE_HEARTBEAT_RESPONSE;
+    case 11:
+    case "MESSAGE_TYPE_TIMEOUT_NOW":
+      return MessageType.MESSAGE_TYPE_TIMEOUT_NOW;
+    case 12:
+    case "MESSAGE_TYPE_READ_INDEX":
+      return MessageType.MESSAGE_TYPE_READ_INDEX;
+    case 13:
+    case "MESSAGE_TYPE_READ_INDEX_RESPONSE":
+      return MessageType.MESSAGE_TYPE_READ_INDEX_RESPONSE;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return MessageType.UNRECOGNIZED;
+  }
+}
+
+export function messageTypeToJSON(object: MessageType): string {
+  switch (object) {
+    case MessageType.MESSAGE_TYPE_UNSPECIFIED:
+      return "MESSAGE_TYPE_UNSPECIFIED";
+    case MessageType.MESSAGE_TYPE_PROPOSE:
+      return "MESSAGE_TYPE_PROPOSE";
+    case MessageType.MESSAGE_TYPE_APPEND:
+      return "MESSAGE_TYPE_APPEND";
+    case MessageType.MESSAGE_TYPE_APPEND_RESPONSE:
+      return "MESSAGE_TYPE_APPEND_RESPONSE";
+    case MessageType.MESSAGE_TYPE_VOTE:
+      return "MESSAGE_TYPE_VOTE";
+    case MessageType.MESSAGE_TYPE_VOTE_RESPONSE:
+      return "MESSAGE_TYPE_VOTE_RESPONSE";
+    case MessageType.MESSAGE_TYPE_PRE_VOTE:
+      return "MESSAGE_TYPE_PRE_VOTE";
+    case MessageType.MESSAGE_TYPE_PRE_VOTE_RESPONSE:
+      return "MESSAGE_TYPE_PRE_VOTE_RESPONSE";
+    case MessageType.MESSAGE_TYPE_SNAPSHOT:
+      return "MESSAGE_TYPE_SNAPSHOT";
+    case MessageType.MESSAGE_TYPE_HEARTBEAT:
+      return "MESSAGE_TYPE_HEARTBEAT";
+    case MessageType.MESSAGE_TYPE_HEARTBEAT_RESPONSE:
+      return "MESSAGE_TYPE_HEARTBEAT_RESPONSE";
+    case MessageType.MESSAGE_TYPE_TIMEOUT_NOW:
+      return "MESSAGE_TYPE_TIMEOUT_NOW";
+    case MessageType.MESSAGE_TYPE_READ_INDEX:
+      return "MESSAGE_TYPE_READ_INDEX";
+    case MessageType.MESSAGE_TYPE_READ_INDEX_RESPONSE:
+      return "MESSAGE_TYPE_READ_INDEX_RESPONSE";
+    case MessageType.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** What an entry carries. */
 export const EntryKind = {
   /** ENTRY_KIND_UNSPECIFIED - Never sent. */
@@ -107,6 +194,43 @@ export namespace EntryKind {
   export type ENTRY_KIND_CONF_CHANGE = typeof EntryKind.ENTRY_KIND_CONF_CHANGE;
   export type ENTRY_KIND_CONF_CHANGE_V2 = typeof EntryKind.ENTRY_KIND_CONF_CHANGE_V2;
   export type UNRECOGNIZED = typeof EntryKind.UNRECOGNIZED;
+}
+
+export function entryKindFromJSON(object: any): EntryKind {
+  switch (object) {
+    case 0:
+    case "ENTRY_KIND_UNSPECIFIED":
+      return EntryKind.ENTRY_KIND_UNSPECIFIED;
+    case 1:
+    case "ENTRY_KIND_NORMAL":
+      return EntryKind.ENTRY_KIND_NORMAL;
+    case 2:
+    case "ENTRY_KIND_CONF_CHANGE":
+      return EntryKind.ENTRY_KIND_CONF_CHANGE;
+    case 3:
+    case "ENTRY_KIND_CONF_CHANGE_V2":
+      return EntryKind.ENTRY_KIND_CONF_CHANGE_V2;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return EntryKind.UNRECOGNIZED;
+  }
+}
+
+export function entryKindToJSON(object: EntryKind): string {
+  switch (object) {
+    case EntryKind.ENTRY_KIND_UNSPECIFIED:
+      return "ENTRY_KIND_UNSPECIFIED";
+    case EntryKind.ENTRY_KIND_NORMAL:
+      return "ENTRY_KIND_NORMAL";
+    case EntryKind.ENTRY_KIND_CONF_CHANGE:
+      return "ENTRY_KIND_CONF_CHANGE";
+    case EntryKind.ENTRY_KIND_CONF_CHANGE_V2:
+      return "ENTRY_KIND_CONF_CHANGE_V2";
+    case EntryKind.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
 }
 
 /** Opens the stream of envelopes. */
@@ -343,6 +467,18 @@ export const ReceiveRequest: MessageFns<ReceiveRequest> = {
     }
   },
 
+  fromJSON(object: any): ReceiveRequest {
+    return { hello: isSet(object.hello) ? Hello.fromJSON(object.hello) : undefined };
+  },
+
+  toJSON(message: ReceiveRequest): unknown {
+    const obj: any = {};
+    if (message.hello !== undefined) {
+      obj.hello = Hello.toJSON(message.hello);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<ReceiveRequest>, I>>(base?: I): ReceiveRequest {
     return ReceiveRequest.fromPartial(base ?? ({} as any));
   },
@@ -422,6 +558,30 @@ export const ReceiveResponse: MessageFns<ReceiveResponse> = {
     }
   },
 
+  fromJSON(object: any): ReceiveResponse {
+    return {
+      frame: isSet(object.welcome)
+        ? { $case: "welcome", value: Hello.fromJSON(object.welcome) }
+        : isSet(object.envelope)
+        ? { $case: "envelope", value: Envelope.fromJSON(object.envelope) }
+        : isSet(object.goodbye)
+        ? { $case: "goodbye", value: Goodbye.fromJSON(object.goodbye) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: ReceiveResponse): unknown {
+    const obj: any = {};
+    if (message.frame?.$case === "welcome") {
+      obj.welcome = Hello.toJSON(message.frame.value);
+    } else if (message.frame?.$case === "envelope") {
+      obj.envelope = Envelope.toJSON(message.frame.value);
+    } else if (message.frame?.$case === "goodbye") {
+      obj.goodbye = Goodbye.toJSON(message.frame.value);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<ReceiveResponse>, I>>(base?: I): ReceiveResponse {
     return ReceiveResponse.fromPartial(base ?? ({} as any));
   },
@@ -496,6 +656,18 @@ export const ReceiveBulkRequest: MessageFns<ReceiveBulkRequest> = {
     }
   },
 
+  fromJSON(object: any): ReceiveBulkRequest {
+    return { hello: isSet(object.hello) ? Hello.fromJSON(object.hello) : undefined };
+  },
+
+  toJSON(message: ReceiveBulkRequest): unknown {
+    const obj: any = {};
+    if (message.hello !== undefined) {
+      obj.hello = Hello.toJSON(message.hello);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<ReceiveBulkRequest>, I>>(base?: I): ReceiveBulkRequest {
     return ReceiveBulkRequest.fromPartial(base ?? ({} as any));
   },
@@ -562,6 +734,26 @@ export const ReceiveBulkResponse: MessageFns<ReceiveBulkResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): ReceiveBulkResponse {
+    return {
+      frame: isSet(object.welcome)
+        ? { $case: "welcome", value: Hello.fromJSON(object.welcome) }
+        : isSet(object.envelope)
+        ? { $case: "envelope", value: Envelope.fromJSON(object.envelope) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: ReceiveBulkResponse): unknown {
+    const obj: any = {};
+    if (message.frame?.$case === "welcome") {
+      obj.welcome = Hello.toJSON(message.frame.value);
+    } else if (message.frame?.$case === "envelope") {
+      obj.envelope = Envelope.toJSON(message.frame.value);
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<ReceiveBulkResponse>, I>>(base?: I): ReceiveBulkResponse {
@@ -676,6 +868,36 @@ export const Hello: MessageFns<Hello> = {
     }
   },
 
+  fromJSON(object: any): Hello {
+    return {
+      protocol: isSet(object.protocol) ? globalThis.Number(object.protocol) : 0,
+      cluster: isSet(object.cluster) ? globalThis.String(object.cluster) : "",
+      fingerprint: isSet(object.fingerprint) ? globalThis.String(object.fingerprint) : "",
+      node: isSet(object.node) ? globalThis.Number(object.node) : 0,
+      incarnation: isSet(object.incarnation) ? globalThis.String(object.incarnation) : "",
+    };
+  },
+
+  toJSON(message: Hello): unknown {
+    const obj: any = {};
+    if (message.protocol !== 0) {
+      obj.protocol = Math.round(message.protocol);
+    }
+    if (message.cluster !== "") {
+      obj.cluster = message.cluster;
+    }
+    if (message.fingerprint !== "") {
+      obj.fingerprint = message.fingerprint;
+    }
+    if (message.node !== 0) {
+      obj.node = Math.round(message.node);
+    }
+    if (message.incarnation !== "") {
+      obj.incarnation = message.incarnation;
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<Hello>, I>>(base?: I): Hello {
     return Hello.fromPartial(base ?? ({} as any));
   },
@@ -722,6 +944,15 @@ export const Goodbye: MessageFns<Goodbye> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(_: any): Goodbye {
+    return {};
+  },
+
+  toJSON(_: Goodbye): unknown {
+    const obj: any = {};
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<Goodbye>, I>>(base?: I): Goodbye {
@@ -820,6 +1051,36 @@ export const Envelope: MessageFns<Envelope> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): Envelope {
+    return {
+      messages: globalThis.Array.isArray(object?.messages) ? object.messages.map((e: any) => Message.fromJSON(e)) : [],
+      chunks: globalThis.Array.isArray(object?.chunks) ? object.chunks.map((e: any) => SnapshotChunk.fromJSON(e)) : [],
+      acks: globalThis.Array.isArray(object?.acks) ? object.acks.map((e: any) => SnapshotAck.fromJSON(e)) : [],
+      leads: globalThis.Array.isArray(object?.leads) ? object.leads.map((e: any) => Lead.fromJSON(e)) : [],
+      facts: isSet(object.facts) ? Buffer.from(bytesFromBase64(object.facts)) : Buffer.alloc(0),
+    };
+  },
+
+  toJSON(message: Envelope): unknown {
+    const obj: any = {};
+    if (message.messages?.length) {
+      obj.messages = message.messages.map((e) => Message.toJSON(e));
+    }
+    if (message.chunks?.length) {
+      obj.chunks = message.chunks.map((e) => SnapshotChunk.toJSON(e));
+    }
+    if (message.acks?.length) {
+      obj.acks = message.acks.map((e) => SnapshotAck.toJSON(e));
+    }
+    if (message.leads?.length) {
+      obj.leads = message.leads.map((e) => Lead.toJSON(e));
+    }
+    if (message.facts.length !== 0) {
+      obj.facts = base64FromBytes(message.facts);
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<Envelope>, I>>(base?: I): Envelope {
@@ -1042,6 +1303,72 @@ export const Message: MessageFns<Message> = {
     }
   },
 
+  fromJSON(object: any): Message {
+    return {
+      shard: isSet(object.shard) ? globalThis.Number(object.shard) : 0,
+      type: isSet(object.type) ? messageTypeFromJSON(object.type) : 0,
+      from: isSet(object.from) ? globalThis.Number(object.from) : 0,
+      to: isSet(object.to) ? globalThis.Number(object.to) : 0,
+      term: isSet(object.term) ? BigInt(object.term) : 0n,
+      logTerm: isSet(object.logTerm) ? BigInt(object.logTerm) : isSet(object.log_term) ? BigInt(object.log_term) : 0n,
+      index: isSet(object.index) ? BigInt(object.index) : 0n,
+      entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => Entry.fromJSON(e)) : [],
+      commit: isSet(object.commit) ? BigInt(object.commit) : 0n,
+      reject: isSet(object.reject) ? globalThis.Boolean(object.reject) : false,
+      rejectHint: isSet(object.rejectHint)
+        ? BigInt(object.rejectHint)
+        : isSet(object.reject_hint)
+        ? BigInt(object.reject_hint)
+        : 0n,
+      snapshot: isSet(object.snapshot) ? SnapshotMeta.fromJSON(object.snapshot) : undefined,
+      context: isSet(object.context) ? Buffer.from(bytesFromBase64(object.context)) : undefined,
+    };
+  },
+
+  toJSON(message: Message): unknown {
+    const obj: any = {};
+    if (message.shard !== 0) {
+      obj.shard = Math.round(message.shard);
+    }
+    if (message.type !== 0) {
+      obj.type = messageTypeToJSON(message.type);
+    }
+    if (message.from !== 0) {
+      obj.from = Math.round(message.from);
+    }
+    if (message.to !== 0) {
+      obj.to = Math.round(message.to);
+    }
+    if (message.term !== 0n) {
+      obj.term = message.term.toString();
+    }
+    if (message.logTerm !== 0n) {
+      obj.logTerm = message.logTerm.toString();
+    }
+    if (message.index !== 0n) {
+      obj.index = message.index.toString();
+    }
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => Entry.toJSON(e));
+    }
+    if (message.commit !== 0n) {
+      obj.commit = message.commit.toString();
+    }
+    if (message.reject !== false) {
+      obj.reject = message.reject;
+    }
+    if (message.rejectHint !== 0n) {
+      obj.rejectHint = message.rejectHint.toString();
+    }
+    if (message.snapshot !== undefined) {
+      obj.snapshot = SnapshotMeta.toJSON(message.snapshot);
+    }
+    if (message.context !== undefined) {
+      obj.context = base64FromBytes(message.context);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<Message>, I>>(base?: I): Message {
     return Message.fromPartial(base ?? ({} as any));
   },
@@ -1150,6 +1477,32 @@ export const Entry: MessageFns<Entry> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): Entry {
+    return {
+      term: isSet(object.term) ? BigInt(object.term) : 0n,
+      index: isSet(object.index) ? BigInt(object.index) : 0n,
+      kind: isSet(object.kind) ? entryKindFromJSON(object.kind) : 0,
+      data: isSet(object.data) ? Buffer.from(bytesFromBase64(object.data)) : Buffer.alloc(0),
+    };
+  },
+
+  toJSON(message: Entry): unknown {
+    const obj: any = {};
+    if (message.term !== 0n) {
+      obj.term = message.term.toString();
+    }
+    if (message.index !== 0n) {
+      obj.index = message.index.toString();
+    }
+    if (message.kind !== 0) {
+      obj.kind = entryKindToJSON(message.kind);
+    }
+    if (message.data.length !== 0) {
+      obj.data = base64FromBytes(message.data);
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<Entry>, I>>(base?: I): Entry {
@@ -1310,6 +1663,48 @@ export const ConfState: MessageFns<ConfState> = {
     }
   },
 
+  fromJSON(object: any): ConfState {
+    return {
+      voters: globalThis.Array.isArray(object?.voters) ? object.voters.map((e: any) => globalThis.Number(e)) : [],
+      votersOutgoing: globalThis.Array.isArray(object?.votersOutgoing)
+        ? object.votersOutgoing.map((e: any) => globalThis.Number(e))
+        : globalThis.Array.isArray(object?.voters_outgoing)
+        ? object.voters_outgoing.map((e: any) => globalThis.Number(e))
+        : [],
+      learners: globalThis.Array.isArray(object?.learners) ? object.learners.map((e: any) => globalThis.Number(e)) : [],
+      learnersNext: globalThis.Array.isArray(object?.learnersNext)
+        ? object.learnersNext.map((e: any) => globalThis.Number(e))
+        : globalThis.Array.isArray(object?.learners_next)
+        ? object.learners_next.map((e: any) => globalThis.Number(e))
+        : [],
+      autoLeave: isSet(object.autoLeave)
+        ? globalThis.Boolean(object.autoLeave)
+        : isSet(object.auto_leave)
+        ? globalThis.Boolean(object.auto_leave)
+        : false,
+    };
+  },
+
+  toJSON(message: ConfState): unknown {
+    const obj: any = {};
+    if (message.voters?.length) {
+      obj.voters = message.voters.map((e) => Math.round(e));
+    }
+    if (message.votersOutgoing?.length) {
+      obj.votersOutgoing = message.votersOutgoing.map((e) => Math.round(e));
+    }
+    if (message.learners?.length) {
+      obj.learners = message.learners.map((e) => Math.round(e));
+    }
+    if (message.learnersNext?.length) {
+      obj.learnersNext = message.learnersNext.map((e) => Math.round(e));
+    }
+    if (message.autoLeave !== false) {
+      obj.autoLeave = message.autoLeave;
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<ConfState>, I>>(base?: I): ConfState {
     return ConfState.fromPartial(base ?? ({} as any));
   },
@@ -1406,6 +1801,32 @@ export const SnapshotMeta: MessageFns<SnapshotMeta> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): SnapshotMeta {
+    return {
+      index: isSet(object.index) ? BigInt(object.index) : 0n,
+      term: isSet(object.term) ? BigInt(object.term) : 0n,
+      conf: isSet(object.conf) ? ConfState.fromJSON(object.conf) : undefined,
+      data: isSet(object.data) ? Buffer.from(bytesFromBase64(object.data)) : undefined,
+    };
+  },
+
+  toJSON(message: SnapshotMeta): unknown {
+    const obj: any = {};
+    if (message.index !== 0n) {
+      obj.index = message.index.toString();
+    }
+    if (message.term !== 0n) {
+      obj.term = message.term.toString();
+    }
+    if (message.conf !== undefined) {
+      obj.conf = ConfState.toJSON(message.conf);
+    }
+    if (message.data !== undefined) {
+      obj.data = base64FromBytes(message.data);
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<SnapshotMeta>, I>>(base?: I): SnapshotMeta {
@@ -1561,6 +1982,48 @@ export const SnapshotChunk: MessageFns<SnapshotChunk> = {
     }
   },
 
+  fromJSON(object: any): SnapshotChunk {
+    return {
+      shard: isSet(object.shard) ? globalThis.Number(object.shard) : 0,
+      index: isSet(object.index) ? BigInt(object.index) : 0n,
+      term: isSet(object.term) ? BigInt(object.term) : 0n,
+      conf: isSet(object.conf) ? ConfState.fromJSON(object.conf) : undefined,
+      offset: isSet(object.offset) ? BigInt(object.offset) : 0n,
+      bytes: isSet(object.bytes) ? Buffer.from(bytesFromBase64(object.bytes)) : Buffer.alloc(0),
+      checksum: isSet(object.checksum) ? globalThis.Number(object.checksum) : 0,
+      last: isSet(object.last) ? globalThis.Boolean(object.last) : false,
+    };
+  },
+
+  toJSON(message: SnapshotChunk): unknown {
+    const obj: any = {};
+    if (message.shard !== 0) {
+      obj.shard = Math.round(message.shard);
+    }
+    if (message.index !== 0n) {
+      obj.index = message.index.toString();
+    }
+    if (message.term !== 0n) {
+      obj.term = message.term.toString();
+    }
+    if (message.conf !== undefined) {
+      obj.conf = ConfState.toJSON(message.conf);
+    }
+    if (message.offset !== 0n) {
+      obj.offset = message.offset.toString();
+    }
+    if (message.bytes.length !== 0) {
+      obj.bytes = base64FromBytes(message.bytes);
+    }
+    if (message.checksum !== 0) {
+      obj.checksum = Math.round(message.checksum);
+    }
+    if (message.last !== false) {
+      obj.last = message.last;
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<SnapshotChunk>, I>>(base?: I): SnapshotChunk {
     return SnapshotChunk.fromPartial(base ?? ({} as any));
   },
@@ -1676,6 +2139,36 @@ export const SnapshotAck: MessageFns<SnapshotAck> = {
     }
   },
 
+  fromJSON(object: any): SnapshotAck {
+    return {
+      shard: isSet(object.shard) ? globalThis.Number(object.shard) : 0,
+      index: isSet(object.index) ? BigInt(object.index) : 0n,
+      term: isSet(object.term) ? BigInt(object.term) : 0n,
+      offset: isSet(object.offset) ? BigInt(object.offset) : 0n,
+      failed: isSet(object.failed) ? globalThis.Boolean(object.failed) : false,
+    };
+  },
+
+  toJSON(message: SnapshotAck): unknown {
+    const obj: any = {};
+    if (message.shard !== 0) {
+      obj.shard = Math.round(message.shard);
+    }
+    if (message.index !== 0n) {
+      obj.index = message.index.toString();
+    }
+    if (message.term !== 0n) {
+      obj.term = message.term.toString();
+    }
+    if (message.offset !== 0n) {
+      obj.offset = message.offset.toString();
+    }
+    if (message.failed !== false) {
+      obj.failed = message.failed;
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<SnapshotAck>, I>>(base?: I): SnapshotAck {
     return SnapshotAck.fromPartial(base ?? ({} as any));
   },
@@ -1749,6 +2242,24 @@ export const Lead: MessageFns<Lead> = {
     }
   },
 
+  fromJSON(object: any): Lead {
+    return {
+      shard: isSet(object.shard) ? globalThis.Number(object.shard) : 0,
+      term: isSet(object.term) ? BigInt(object.term) : 0n,
+    };
+  },
+
+  toJSON(message: Lead): unknown {
+    const obj: any = {};
+    if (message.shard !== 0) {
+      obj.shard = Math.round(message.shard);
+    }
+    if (message.term !== 0n) {
+      obj.term = message.term.toString();
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<Lead>, I>>(base?: I): Lead {
     return Lead.fromPartial(base ?? ({} as any));
   },
@@ -1818,6 +2329,14 @@ export const PeerServiceClient = makeGenericClientConstructor(
   serviceName: string;
 };
 
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
+}
+
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 
 export type DeepPartial<T> = T extends bigint ? string | number | bigint
@@ -1831,9 +2350,15 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
+function isSet(value: any): boolean {
+  return value !== null && value !== undefined;
+}
+
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
+  fromJSON(object: any): T;
+  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }
