@@ -12,14 +12,14 @@ import {
   appendEntry,
   Block,
   Cursor,
+  commonBytesMax,
   entryBytesMax,
-  hasMasterFields,
+  hasCommonFields,
   isBefore,
-  masterBytesMax,
   moved,
   withoutEntry,
   withoutFirst,
-  writeMaster,
+  writeCommon,
 } from './block.ts'
 import type { Group } from './group.ts'
 import { StreamCut } from './stream-cut.ts'
@@ -136,23 +136,23 @@ export class Stream {
    */
   append(id: StreamId, argv: Argv, first: number): void {
     let block = this.#blocks.length > this.#head ? this.#blocks[this.#blocks.length - 1] : undefined
-    let masterFields = true
+    let commonFields = true
     if (block !== undefined) {
-      masterFields = hasMasterFields(block, argv, first)
-      const bytes = entryBytesMax(argv, first, masterFields)
+      commonFields = hasCommonFields(block, argv, first)
+      const bytes = entryBytesMax(argv, first, commonFields)
       const live = block.end - block.start
       if (block.count >= BLOCK_ENTRIES_MAX || live + bytes > BLOCK_BYTES_MAX) {
         this.#seal(block)
-        block = this.#begin(id, argv, first, block.masterEnd + live)
-        masterFields = true
+        block = this.#begin(id, argv, first, block.commonEnd + live)
+        commonFields = true
       } else if (block.end + bytes > block.bytes.length) {
-        block = moved(block, Math.max(CAPACITY_MIN, (block.masterEnd + live + bytes) * 2))
+        block = moved(block, Math.max(CAPACITY_MIN, (block.commonEnd + live + bytes) * 2))
         this.#blocks[this.#blocks.length - 1] = block
       }
     } else {
       block = this.#begin(id, argv, first, 0)
     }
-    appendEntry(block, id, argv, first, masterFields)
+    appendEntry(block, id, argv, first, commonFields)
     this.#length += 1
     this.lastId = id
     const added = this.entriesAdded
@@ -164,10 +164,10 @@ export class Stream {
 
   /** Begins a block. @param like bytes of the one before, which the next will resemble */
   #begin(id: StreamId, argv: Argv, first: number, like: number): Block {
-    const needed = masterBytesMax(argv, first) + entryBytesMax(argv, first, true)
+    const needed = commonBytesMax(argv, first) + entryBytesMax(argv, first, true)
     const capacity = Math.max(needed, CAPACITY_MIN, Math.min(like + (like >> 6), BLOCK_BYTES_MAX))
     const bytes = Buffer.allocUnsafeSlow(capacity)
-    const end = writeMaster(bytes, argv, first)
+    const end = writeCommon(bytes, argv, first)
     const block = new Block(bytes, id, end, end, end, 0, id, id)
     this.#blocks.push(block)
     return block
@@ -175,7 +175,7 @@ export class Stream {
 
   /** Gives the last block its exact size. */
   #seal(block: Block): void {
-    const bytes = block.masterEnd + block.end - block.start
+    const bytes = block.commonEnd + block.end - block.start
     if ((block.bytes.length - bytes) * UNUSED_SHARE > bytes)
       this.#blocks[this.#blocks.length - 1] = moved(block, bytes)
   }
