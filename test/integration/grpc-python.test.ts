@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const PYTHON = '/usr/bin/python3'
+const PROTOC = 'protoc'
 const PROGRAM = fileURLToPath(new URL('python/session.py', import.meta.url))
 
 /** Why the program cannot run here, or false. */
@@ -17,10 +18,7 @@ function missing(): string | false {
   if (spawnSync(PYTHON, ['-c', 'import grpc, google.protobuf']).status !== 0) {
     return `${PYTHON} has no grpcio`
   }
-  const makers = [
-    spawnSync('protoc', ['--version']),
-    spawnSync(PYTHON, ['-c', 'import grpc_tools']),
-  ]
+  const makers = [spawnSync(PROTOC, ['--version']), spawnSync(PYTHON, ['-c', 'import grpc_tools'])]
   if (makers.every(({ status }) => status !== 0)) return 'neither protoc nor grpc_tools is here'
   if (!process.env['SLOTCAST_GRPC']) return 'SLOTCAST_GRPC names no running cluster'
   return false
