@@ -81,6 +81,8 @@ export class Storage {
   /** Shards whose state changed without a write, and shards to drop. */
   readonly #changed: Set<ShardId>
   #drops: ShardId[] = []
+  /** The next batch repeats why shards may have been lost; likewise, for the head may be torn. */
+  #tellsLost: boolean
   #isBusy = false
   #isFull = false
   #isClosed = false
@@ -116,6 +118,10 @@ export class Storage {
     this.snapshots = opened.snapshots
     this.#logs = opened.logs
     this.#lost = opened.lost
+    this.#tellsLost = opened.lost !== null
+    // The first batch holds every shard's state: the current segment's first batch may have been
+    // torn among the states that every segment must begin with, once older ones are removed.
+    for (const shard of opened.logs.keys()) this.#changed.add(shard)
     this.#wal = new Wal(
       disk,
       {
@@ -208,6 +214,7 @@ export class Storage {
         sent = items
         drops = this.#drops
         this.#drops = []
+        this.#tellsLost = false
         this.#changed.clear()
         needed = this.#oldestNeeded()
       },
@@ -318,6 +325,7 @@ export class Storage {
 
   #items(writes: readonly StagedWrite[]): readonly BatchItem[] {
     const items: BatchItem[] = this.#drops.map(shard => ({ kind: 'drop', shard }))
+    if (this.#tellsLost && this.#lost !== null) items.push({ kind: 'node', reason: this.#lost })
     for (const shard of this.#changed) {
       const log = this.#logs.get(shard)
       if (log !== undefined) items.push({ kind: 'state', shard, state: log.state })

@@ -1,6 +1,7 @@
 // The RESP door: listens, counts its connections, and writes once a turn for each.
 
 import { createServer, type Server, type Socket } from 'node:net'
+import { OperationalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Counter, Metrics } from '../../base/metrics.ts'
 import type { Broker } from '../../broker/broker.ts'
@@ -10,13 +11,13 @@ import { CarryBudget } from './decoder.ts'
 const KiB = 1024
 const MiB = 1024 * KiB
 
-export type RespOptions = ConnectionLimits & {
+export type RespLimits = ConnectionLimits & {
   readonly clientsMax: number
   /** Parts of commands that all connections together may have half received. */
   readonly carryBytesMax: number
 }
 
-export const RESP_DEFAULTS: RespOptions = {
+export const RESP_LIMITS: RespLimits = {
   clientsMax: 10_000,
   carryBytesMax: 512 * MiB,
   outputPauseBytes: 1 * MiB,
@@ -25,17 +26,26 @@ export const RESP_DEFAULTS: RespOptions = {
   writeStallMs: 60_000,
 }
 
+export type RespDoorOptions = {
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly limits?: RespLimits
+}
+
 const BACKLOG = 1024
 const STALL_CHECK_MS = 5_000
 const KEEP_ALIVE_MS = 60_000
-/** How long `close` waits for replies to be taken. */
+/** How long `stop` waits for replies to be taken. */
 const CLOSE_GRACE_MS = 1_000
 
-export class RespServer implements Door {
+export class RespDoor implements Door {
   readonly broker: Broker
-  readonly limits: ConnectionLimits
+  readonly limits: RespLimits
   readonly budget: CarryBudget
-  readonly #options: RespOptions
+  readonly #options: RespDoorOptions
   readonly #logger: Logger
   readonly #server: Server
   readonly #connections = new Set<Connection>()
@@ -48,12 +58,13 @@ export class RespServer implements Door {
   }
   #stallTimer: NodeJS.Timeout | null = null
 
-  constructor(broker: Broker, logger: Logger, metrics: Metrics, options = RESP_DEFAULTS) {
+  constructor(broker: Broker, options: RespDoorOptions) {
     this.broker = broker
-    this.limits = options
-    this.budget = new CarryBudget(options.carryBytesMax)
+    this.limits = options.limits ?? RESP_LIMITS
+    this.budget = new CarryBudget(this.limits.carryBytesMax)
     this.#options = options
-    this.#logger = logger
+    this.#logger = options.logger
+    const { metrics } = options
     // Half-open: who sends its commands and closes its side still gets the replies.
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, socket =>
       this.#accept(socket),
@@ -78,9 +89,13 @@ export class RespServer implements Door {
     return typeof address === 'object' && address !== null ? address.port : 0
   }
 
-  /** Opens the door. `done` gets null, or why it cannot be opened (a port in use). */
-  listen(host: string, port: number, done: (error: Error | null) => void): void {
-    const onError = (error: Error) => done(error)
+  /** Opens the door. `done` gets null, or why it cannot be opened. */
+  listen(done: (error: OperationalError | null) => void): void {
+    const { host, port } = this.#options
+    const onError = (error: Error) =>
+      done(
+        new OperationalError('PORT', `cannot listen for RESP on ${host}:${port}: ${reasonOf(error)}`, error),
+      )
     this.#server.once('error', onError)
     this.#server.listen({ host, port, backlog: BACKLOG }, () => {
       this.#server.off('error', onError)
@@ -92,7 +107,7 @@ export class RespServer implements Door {
   }
 
   /** Closes the door: no more commands are read, what was answered is written, then all ends. */
-  close(done: () => void): void {
+  stop(done: () => void): void {
     if (this.#stallTimer !== null) clearInterval(this.#stallTimer)
     const grace = setTimeout(() => {
       for (const connection of [...this.#connections]) connection.cut('the node stops')
@@ -119,7 +134,7 @@ export class RespServer implements Door {
   }
 
   #accept(socket: Socket): void {
-    if (this.#connections.size >= this.#options.clientsMax) {
+    if (this.#connections.size >= this.limits.clientsMax) {
       this.#rejected.add()
       socket.on('error', () => {})
       socket.end('-ERR max number of clients reached\r\n')
@@ -140,4 +155,8 @@ export class RespServer implements Door {
     const now = performance.now()
     for (const connection of [...this.#connections]) connection.checkStall(now)
   }
+}
+
+function reasonOf(error: Error & { readonly code?: string }): string {
+  return error.code === 'EADDRINUSE' ? 'the port is in use' : error.message
 }
