@@ -159,9 +159,14 @@ test(
   async t => {
     const client = new Cluster(
       NODES.map(node => ({ host: '127.0.0.1', port: portsOf(node).resp })),
-      // What gets no answer fails here and is counted as unknown, so that no write is sent twice.
       {
-        redisOptions: { maxRetriesPerRequest: 0, commandTimeout: 3000 },
+        // What gets no answer fails here and counts as unknown, so that no write is sent twice.
+        redisOptions: {
+          maxRetriesPerRequest: 0,
+          autoResendUnfulfilledCommands: false,
+          commandTimeout: 3000,
+        },
+        retryDelayOnFailover: 0,
         clusterRetryStrategy: () => 50,
       },
     )
