@@ -1,7 +1,7 @@
 // One node as a process: its parts made from the configuration, its doors opened, and both ended in order.
 
 import { flushCompileCache } from 'node:module'
-import { OperationalError } from './base/errors.ts'
+import type { OperationalError } from './base/errors.ts'
 import { Metrics } from './base/metrics.ts'
 import type { Broker } from './broker/broker.ts'
 import type { NodeConfig } from './config.ts'
@@ -9,7 +9,7 @@ import { formatAddress, loadConfig, printableSettings } from './config.ts'
 import { AdminDoor } from './doors/admin/server.ts'
 import { GrpcDoor } from './doors/grpc/server.ts'
 import { PeerDoor } from './doors/peer/server.ts'
-import { RespServer } from './doors/resp/server.ts'
+import { RESP_LIMITS, RespDoor } from './doors/resp/server.ts'
 import { type Node, startNode } from './node.ts'
 import { NodeDisk } from './storage/node-disk.ts'
 import {
@@ -103,7 +103,13 @@ function makeDoors(
     ready: () => node.ready(),
     topology: () => topologyOf(node.map(), broker),
   })
-  const respDoor = new RespServer(broker, logger, metrics)
+  const { connectionsMax, sessionOutputBytesMax } = config.cluster.limits
+  const respDoor = new RespDoor(broker, {
+    ...resp.listen,
+    logger,
+    metrics,
+    limits: { ...RESP_LIMITS, clientsMax: connectionsMax, outputBytesMax: sessionOutputBytesMax },
+  })
   const grpcDoor = new GrpcDoor(broker, { ...grpc.listen, nodeName: name, logger })
   return [
     // Health can be asked from the first moment; clients come last.
@@ -119,16 +125,8 @@ function makeDoors(
         })
       },
     },
-    {
-      open: done =>
-        respDoor.listen(resp.listen.host, resp.listen.port, error => done(portFault(error))),
-      close: done => respDoor.close(done),
-    },
+    { open: done => respDoor.listen(done), close: done => respDoor.stop(done) },
   ]
-}
-
-function portFault(error: Error | null): OperationalError | null {
-  return error === null ? null : new OperationalError('PORT', `RESP door: ${error.message}`, error)
 }
 
 function openInTurn(doors: readonly Opening[], done: Done): void {
