@@ -94,7 +94,11 @@ export class RespDoor implements Door {
     const { host, port } = this.#options
     const onError = (error: Error) =>
       done(
-        new OperationalError('PORT', `cannot listen for RESP on ${host}:${port}: ${reasonOf(error)}`, error),
+        new OperationalError(
+          'PORT',
+          `cannot listen for RESP on ${host}:${port}: ${reasonOf(error)}`,
+          error,
+        ),
       )
     this.#server.once('error', onError)
     this.#server.listen({ host, port, backlog: BACKLOG }, () => {

@@ -282,6 +282,19 @@ test('a cut and the entries handed out stay as they were, whatever changes', () 
   assert.deepEqual(before[249]?.words, ['f', 'value'])
 })
 
+test('a cut stays as it was when its last block goes and the one before grows again', () => {
+  // The second block was begun at the size of the first and has room behind its last entry.
+  const stream = filled(201, ['f', 'x'.repeat(130)])
+  stream.trimByLength(51, false, 0)
+  assert.equal(stream.blockCount, 2)
+  const expected = Buffer.concat(parts(stream))
+  const cut = stream.cut()
+  stream.delete({ ms: 201, seq: 0 })
+  append(stream, { ms: 300, seq: 0 }, ['f', 'later'])
+  assert.equal(stream.blockCount, 1)
+  assert.deepEqual(Buffer.concat(cutParts(cut, 1 << 16)), expected)
+})
+
 test('IDs of any size read as they were written', () => {
   const stream = new Stream()
   const ids: StreamId[] = [
