@@ -21,7 +21,7 @@ export type LoadOptions = {
   readonly clients: number
   /** Commands in flight, a client. */
   readonly pipeline: number
-  /** Commands of one write. */
+  /** Commands of one write; 0: those whose turn it is, as answers come. */
   readonly frame: number
   readonly valueBytes: number
   readonly keys: number
@@ -203,6 +203,10 @@ class BenchClient {
 
   #flush(): void {
     const { frame, rate } = this.#run.options
+    if (frame === 0 || rate > 0) {
+      this.#flushRest()
+      return
+    }
     for (const [address, waiting] of this.#waiting) {
       let from = 0
       while (waiting.length - from >= frame) {
@@ -212,7 +216,7 @@ class BenchClient {
       if (from > 0) waiting.splice(0, from)
     }
     // A frame that cannot become whole goes as it is: nothing would complete it.
-    if (this.#inFlight === 0 || rate > 0 || this.#run.isOver) this.#flushRest()
+    if (this.#inFlight === 0 || this.#run.isOver) this.#flushRest()
   }
 
   #flushRest(): void {

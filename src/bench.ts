@@ -48,7 +48,11 @@ export function addBenchCommand(program: Command): void {
     .option('--mix <name>', 'xadd, or group: XADD, XREADGROUP, XACK of each entry', mixOf, 'xadd')
     .option('--clients <n>', 'clients, each with a connection to each node', one, 4)
     .option('--pipeline <n>', 'commands in flight a client (256; RESP: 16)', one)
-    .option('--frame <n>', 'commands of one frame or write (64; RESP: 16)', one)
+    .option(
+      '--frame <n>',
+      'commands of one frame or write (64; RESP: 16); 0: as answers come',
+      numberFrom(0),
+    )
     .option('--value-size <bytes>', 'bytes of the one field', numberFrom(0), 128)
     .option('--keys <n>', 'streams, used in turn', one, 3)
     .option('--key-prefix <text>', 'their names begin with this', 'bench')
