@@ -72,6 +72,7 @@ export type MessageType =
   | 'heartbeat'
   | 'heartbeat-response'
   | 'timeout-now'
+  | 'transfer-leader'
   | 'read-index'
   | 'read-index-response'
   | 'storage-append'
@@ -96,7 +97,10 @@ export type Message = {
   readonly reject: boolean
   readonly rejectHint: Index
   readonly snapshot: SnapshotMeta | null
-  /** read-index and heartbeats: the leader's own counter. vote: 'transfer' overrides the lease. */
+  /**
+   * Heartbeats: the leader's own counter. read-index: the asker's. vote: TRANSFER overrides the lease.
+   * A transfer-leader that a follower forwards is `from` the node that is to lead.
+   */
   readonly context: Uint8Array | null
   /** storage-append, storage-apply: what to deliver once the work is done. */
   readonly responses: readonly Message[]

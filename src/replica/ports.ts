@@ -53,6 +53,8 @@ export type Lost =
 
 /** Who is owed an answer. Exactly one of the two is called, once for each ticket, within a turn. */
 export interface Asker<R> {
+  /** Gone: what it waits for is dropped, what is answered goes nowhere. */
+  readonly closed: boolean
   answer(ticket: number, reply: R): void
   lose(ticket: number, why: Lost): void
 }
@@ -94,6 +96,8 @@ export type Envelope = {
   readonly acks: readonly SnapshotAck[]
   /** Shards that the sender leads, with their terms: told on change and with heartbeats. */
   readonly leads: readonly { readonly shard: ShardId; readonly term: Term }[]
+  /** Who the sender is, in the caretaker's encoding: sent when the link came up. Empty otherwise. */
+  readonly facts: Uint8Array
 }
 
 /** The way to other nodes. Envelopes to one peer arrive in order, or not at all. */

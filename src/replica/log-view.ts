@@ -1,0 +1,72 @@
+// The log as a shard's Raft sees it: what storage holds, and where to begin when it holds nothing.
+//
+// A shard's first members are known before its log has an entry: the meta
+// shard's from the configuration, the others' from the meta shard. They count
+// until a snapshot carries a configuration of its own.
+
+import type { Index, Term } from '../base/types.ts'
+import type {
+  ConfState,
+  Entry,
+  HardState,
+  LogStorage,
+  Missing,
+  SnapshotMeta,
+} from '../raft/message.ts'
+import type { ShardLog } from '../storage/shard-log.ts'
+
+export class LogView implements LogStorage {
+  readonly #log: ShardLog
+  readonly #first: ConfState
+  readonly #snapshot: () => SnapshotMeta | null
+  readonly #wanted: (low: Index, high: Index, bytesMax: number) => void
+
+  /**
+   * @param first    members before there is a snapshot
+   * @param snapshot the newest durable one
+   * @param wanted   is told of entries that only the disk has; fetches them for a later try
+   */
+  constructor(
+    log: ShardLog,
+    first: ConfState,
+    snapshot: () => SnapshotMeta | null,
+    wanted: (low: Index, high: Index, bytesMax: number) => void,
+  ) {
+    this.#log = log
+    this.#first = first
+    this.#snapshot = snapshot
+    this.#wanted = wanted
+  }
+
+  initialState(): { hardState: HardState; conf: ConfState } {
+    const { hardState } = this.#log.initialState()
+    return { hardState, conf: this.#snapshot()?.conf ?? this.#first }
+  }
+
+  entries(low: Index, high: Index, bytesMax: number): readonly Entry[] | Missing {
+    const found = this.#log.entries(low, high, bytesMax)
+    if (found === 'not-now') this.#wanted(low, high, bytesMax)
+    return found
+  }
+
+  term(index: Index): Term | Missing {
+    return this.#log.term(index)
+  }
+
+  lastIndex(): Index {
+    return this.#log.lastIndex()
+  }
+
+  firstIndex(): Index {
+    return this.#log.firstIndex()
+  }
+
+  snapshot(): SnapshotMeta | Missing {
+    return this.#snapshot() ?? 'not-now'
+  }
+}
+
+/** A configuration of plain voters and learners. */
+export function plainConf(voters: readonly number[], learners: readonly number[] = []): ConfState {
+  return { voters, votersOutgoing: [], learners, learnersNext: [], autoLeave: false }
+}

@@ -1,0 +1,523 @@
+// One shard's copy on this node: its Raft, its machine, and who is owed an answer.
+//
+// A replica acts only when the turn calls it, in the turn's order: receive and
+// tick, submit, gather, apply. What clients ask for in between is left in the
+// batch, the reads and the waiters.
+
+import { Argv } from '../base/argv.ts'
+import { assert } from '../base/assert.ts'
+import type { Clock, Timer } from '../base/clock.ts'
+import { INCOMPLETE, parseMultibulk } from '../base/multibulk.ts'
+import type { Random } from '../base/random.ts'
+import {
+  type Index,
+  type Ms,
+  NO_NODE,
+  type NodeId,
+  type ShardId,
+  type Term,
+} from '../base/types.ts'
+import { Wait } from '../base/wait.ts'
+import { decodeConfChange } from '../raft/conf-change.ts'
+import {
+  APPEND_THREAD,
+  APPLY_THREAD,
+  type ConfChange,
+  type Entry,
+  type HardState,
+  type LogStorage,
+  type Message,
+  type Ready,
+  type SnapshotMeta,
+} from '../raft/message.ts'
+import type { RaftOptions } from '../raft/options.ts'
+import { Raft } from '../raft/raft.ts'
+import type { ShardWrite } from '../storage/storage.ts'
+import { Batch, type Producer, type SealedBatch } from './batch.ts'
+import type { Asker, Query, Refusal, StateMachine } from './ports.ts'
+import { loseBatch, Proposals } from './proposals.ts'
+import { Reads } from './reads.ts'
+import { type BlockedWrite, Waiters } from './waiters.ts'
+
+/** What a replica needs of the turn that drives it. */
+export interface Host {
+  readonly clock: Clock
+  readonly random: Random
+  /** Little space is left: what grows the state is refused. */
+  readonly diskFull: boolean
+  /** There is work: run a turn soon. */
+  schedule(): void
+  /** Queues a write; `responses` and `held` leave when it and all before it are durable. */
+  persist(work: PersistWork): void
+  /** Puts a message into this turn's envelope. */
+  send(shard: ShardId, message: Message): void
+  /** Streams the state that `message` (a snapshot) speaks of, then delivers it. */
+  sendSnapshot(shard: ShardId, message: Message): void
+  /** The leader, the role or the term of `replica` changed. */
+  leaderChanged(shard: ShardId, leader: NodeId, term: Term): void
+}
+
+export type PersistWork = {
+  /** Null: nothing to write, only an order to keep. */
+  readonly write: ShardWrite | null
+  /** Messages that rest on this write, to this node itself or to others. */
+  readonly messages: readonly Message[]
+  readonly replica: { release(message: Message): void }
+}
+
+export type ReplicaOptions = {
+  readonly self: NodeId
+  readonly raft: Omit<RaftOptions, 'id' | 'applied'>
+  /** Bytes of proposals whose fate is open, above which new ones are refused. */
+  readonly openBytesMax: number
+  /** Reads and waits at one replica, above which new ones are refused. */
+  readonly openReadsMax: number
+  /** How long a deposed leader waits to learn the fate of its proposals before it says INDOUBT. */
+  readonly inDoubtAfter: Ms
+  /** After the death of the leader's process, campaign within this time. */
+  readonly campaignWithin: Ms
+}
+
+export class Replica<R> {
+  readonly shard: ShardId
+  readonly machine: StateMachine<R>
+  readonly raft: Raft
+  readonly #host: Host
+  readonly #options: ReplicaOptions
+  readonly #batch = new Batch<R>()
+  readonly #proposals = new Proposals<R>()
+  readonly #reads = new Reads<R>()
+  readonly #waiters: Waiters<R>
+  /** Sealed while a leadership transfer is under way; proposed when that fails. */
+  #held: SealedBatch<R>[] = []
+  #heldBytes = 0
+  readonly #applyWork: Message[] = []
+  /** What was last handed to storage; a commit index alone waits for the next write. */
+  #written: HardState
+  #hard: HardState
+  #leader: NodeId = NO_NODE
+  #term: Term = 0
+  #leads = false
+  #applied: Index
+  /** Payload bytes applied since the state was last written as a snapshot. */
+  #bytesSinceSnapshot = 0
+  #deposed: Timer | null = null
+  #campaign: Timer | null = null
+  /** Takes over the machine's state when Raft accepts the snapshot that is waiting. */
+  #restore: { readonly meta: SnapshotMeta; finish(): void } | null = null
+  #stopped = false
+
+  constructor(
+    host: Host,
+    options: ReplicaOptions,
+    shard: ShardId,
+    machine: StateMachine<R>,
+    log: LogStorage,
+    applied: Index,
+  ) {
+    this.#host = host
+    this.#options = options
+    this.shard = shard
+    this.machine = machine
+    this.#waiters = new Waiters(host.clock)
+    this.#applied = applied
+    this.#hard = log.initialState().hardState
+    this.#written = this.#hard
+    this.raft = new Raft({ ...options.raft, id: options.self, applied }, log, host.random)
+    this.#term = this.raft.term
+  }
+
+  get leader(): NodeId {
+    return this.#leader
+  }
+
+  get isLeader(): boolean {
+    return this.#leads
+  }
+
+  get term(): Term {
+    return this.#term
+  }
+
+  get applied(): Index {
+    return this.#applied
+  }
+
+  get commit(): Index {
+    return this.raft.committed
+  }
+
+  /** How much log a restart would replay, in bytes of payload. */
+  get bytesSinceSnapshot(): number {
+    return this.#bytesSinceSnapshot
+  }
+
+  /** A snapshot of the state as of now begins to be written. */
+  snapshotBegun(): void {
+    this.#bytesSinceSnapshot = 0
+  }
+
+  /** Commands whose fate is open, reads and waits: what a graceful stop waits for. */
+  get open(): number {
+    return this.#batch.count + this.#held.length + this.#proposals.size + this.#reads.size
+  }
+
+  get waiting(): number {
+    return this.#waiters.count
+  }
+
+  /**
+   * Takes a command for the next entry. Its bytes are copied at once.
+   *
+   * @param grows whether it may enlarge the state (refused when the disk is nearly full)
+   * @returns null when taken: then `asker` hears of `ticket` exactly once
+   */
+  propose(
+    asker: Asker<R>,
+    ticket: number,
+    argv: Argv,
+    producer: Producer | null,
+    grows: boolean,
+  ): Refusal | null {
+    if (!this.#leads || this.#stopped) return 'not-leader'
+    if (grows && this.#host.diskFull) return 'disk-full'
+    const open = this.#proposals.bytes + this.#heldBytes + this.#batch.bytes
+    if (open > this.#options.openBytesMax) return 'overloaded'
+    if (this.#batch.full) this.#seal()
+    this.#batch.add(asker, ticket, argv, producer)
+    this.#host.schedule()
+    return null
+  }
+
+  /**
+   * Takes a linearizable read.
+   *
+   * @param afterWrites whether the asker has writes on the way that it must see
+   */
+  read(asker: Asker<R>, ticket: number, query: Query<R>, afterWrites: boolean): Refusal | null {
+    if (!this.#leads || this.#stopped) return 'not-leader'
+    if (this.#reads.size + this.#waiters.count >= this.#options.openReadsMax) return 'overloaded'
+    this.#reads.add({ asker, ticket, query }, afterWrites)
+    this.#host.schedule()
+    return null
+  }
+
+  /** The client is gone: its waits end without an answer. */
+  forget(asker: Asker<R>): void {
+    this.#waiters.forget(asker)
+  }
+
+  /** Ends a wait as if its time were over. */
+  unblock(asker: Asker<R>, ticket: number): boolean {
+    return this.#waiters.unblock(asker, ticket)
+  }
+
+  /** Entries that `peer` lacks, as its leader knows; null when it does not follow closely. */
+  lagOf(peer: NodeId): number | null {
+    const progress = this.raft.status().progress.get(peer)
+    if (progress === undefined || progress.state !== 'replicate' || !progress.recentActive) return null
+    return this.raft.lastIndex - progress.match
+  }
+
+  transferLeader(to: NodeId): void {
+    this.raft.transferLeader(to)
+    this.#host.schedule()
+  }
+
+  proposeConfChange(change: ConfChange): 'dropped' | null {
+    const refused = this.raft.proposeConfChange(change)
+    this.#host.schedule()
+    return refused
+  }
+
+  // ── called by the turn ──────────────────────────────────────────────────────
+
+  tick(): void {
+    this.raft.tick()
+  }
+
+  receive(message: Message): void {
+    this.raft.step(message)
+  }
+
+  /** The process of `peer` is gone: whoever followed it looks for a new leader now. */
+  peerDown(peer: NodeId): void {
+    this.raft.reportUnreachable(peer)
+    if (this.raft.leader !== peer || this.#stopped) return
+    this.raft.forgetLeader()
+    this.#campaignSoon(0)
+  }
+
+  /** Hands what clients left to Raft: first the writes, then one round for the reads. */
+  submit(): void {
+    this.#noteLeader()
+    if (this.#batch.count > 0) this.#seal()
+    this.#proposeHeld()
+    if (this.#reads.hasFresh) {
+      if (this.#leads) this.raft.readIndex(this.#reads.begin(this.raft.lastIndex))
+      else this.#reads.loseAll('moved')
+    }
+  }
+
+  /** Takes one Ready apart. @returns whether there was one */
+  gather(): boolean {
+    if (!this.raft.hasReady()) return false
+    const ready = this.raft.ready()
+    this.#noteLeader()
+    for (const state of ready.readStates) this.#reads.confirm(state.context, state.index)
+    // Term and vote first, also for the candidate: what a Ready that changes
+    // either wants to say waits until that is on disk (RAFT 3.8).
+    const holds =
+      ready.hardState !== null &&
+      (ready.hardState.term !== this.#hard.term || ready.hardState.vote !== this.#hard.vote)
+    if (ready.hardState !== null) this.#hard = ready.hardState
+    const held: Message[] = []
+    for (const message of ready.messages) {
+      if (message.to === APPEND_THREAD) held.push(...message.responses)
+      else if (message.to === APPLY_THREAD) this.#applyWork.push(message)
+      else if (holds) held.push(message)
+      else this.#send(message)
+    }
+    this.#persist(ready, held)
+    return true
+  }
+
+  /** Applies what is committed and durable here. @returns whether anything was applied */
+  apply(): boolean {
+    if (this.#applyWork.length === 0) return false
+    for (const work of this.#applyWork) {
+      for (const entry of work.entries) this.#applyEntry(entry)
+      for (const response of work.responses) this.raft.step(response)
+    }
+    this.#applyWork.length = 0
+    this.#wake()
+    return true
+  }
+
+  /** Answers the reads whose index is confirmed and applied. */
+  serveReads(): void {
+    const reads = this.#reads.takeServable(this.#applied)
+    if (reads === null) return
+    const now = this.#host.clock.now()
+    for (const { asker, ticket, query } of reads) {
+      if (asker.closed) continue
+      const outcome = query.run(now)
+      if (outcome instanceof Wait) this.#waiters.add(asker, ticket, outcome, query)
+      else asker.answer(ticket, outcome)
+    }
+  }
+
+  /** A message whose time has come: held back for the disk, now free to leave. */
+  release(message: Message): void {
+    if (message.to === this.#options.self) this.raft.step(message)
+    else this.#send(message)
+  }
+
+  /**
+   * A snapshot was received whole and is on disk: offers it to Raft. If Raft
+   * takes it, `finish` swaps the machine's state in the same turn.
+   */
+  offerSnapshot(message: Message, finish: () => void): void {
+    assert(message.snapshot !== null, 'a snapshot message without snapshot')
+    this.#restore = { meta: message.snapshot, finish }
+    this.raft.step(message)
+    this.#host.schedule()
+  }
+
+  /** Ends everything that waits; nothing is taken any more. */
+  stop(): void {
+    this.#stopped = true
+    this.#deposed?.cancel()
+    this.#campaign?.cancel()
+    this.#loseUnsent()
+    this.#reads.loseAll('moved')
+    this.#waiters.loseAll('unblocked')
+    this.#proposals.loseAll('in-doubt')
+  }
+
+  #send(message: Message): void {
+    if (message.type === 'snapshot') this.#host.sendSnapshot(this.shard, message)
+    else this.#host.send(this.shard, message)
+  }
+
+  #persist(ready: Ready, messages: readonly Message[]): void {
+    const hard = this.#hard
+    const written = this.#written
+    if (ready.snapshot !== null) this.#install(ready.snapshot)
+    const binding = hard.term !== written.term || hard.vote !== written.vote
+    if (ready.entries.length === 0 && ready.snapshot === null && !binding) {
+      // A commit index alone needs no disk: a restart with an older one is safe.
+      if (messages.length > 0) this.#host.persist({ write: null, messages, replica: this })
+      return
+    }
+    const changed = binding || hard.commit !== written.commit
+    this.#written = hard
+    const write: ShardWrite = {
+      shard: this.shard,
+      hardState: changed ? hard : null,
+      entries: ready.entries,
+      snapshot: ready.snapshot,
+    }
+    this.#host.persist({ write, messages, replica: this })
+  }
+
+  #install(snapshot: SnapshotMeta): void {
+    const restore = this.#restore
+    assert(
+      restore !== null &&
+        restore.meta.index === snapshot.index &&
+        restore.meta.term === snapshot.term,
+      () => `shard ${this.shard} took a snapshot at ${snapshot.index} that it was not offered`,
+    )
+    this.#restore = null
+    restore.finish()
+    this.#applied = snapshot.index
+    this.#bytesSinceSnapshot = 0
+    this.#proposals.loseAll('in-doubt', snapshot.index)
+    this.machine.takeReadyKeys()
+  }
+
+  #seal(): void {
+    const sealed = this.#batch.seal(this.#host.clock.now())
+    this.#held.push(sealed)
+    this.#heldBytes += sealed.payload.length
+  }
+
+  #proposeHeld(): void {
+    while (this.#held.length > 0) {
+      if (!this.#leads) {
+        this.#loseUnsent()
+        return
+      }
+      const sealed = this.#held[0] as SealedBatch<R>
+      // Dropped while leading: a transfer is under way. It ends in this leader's
+      // favour or in a MOVED for those who asked.
+      if (this.raft.propose([sealed.payload]) !== null) return
+      this.#held.shift()
+      this.#heldBytes -= sealed.payload.length
+      this.#proposals.add(this.raft.lastIndex, this.raft.term, sealed)
+    }
+  }
+
+  /** Those whose commands never reached Raft: surely not done. */
+  #loseUnsent(): void {
+    if (this.#batch.count > 0) this.#seal()
+    const held = this.#held
+    this.#held = []
+    this.#heldBytes = 0
+    for (const sealed of held) loseBatch(sealed, 'moved')
+  }
+
+  #applyEntry(entry: Entry): void {
+    assert(
+      entry.index === this.#applied + 1,
+      () => `shard ${this.shard}: ${entry.index} applied after ${this.#applied}`,
+    )
+    this.#applied = entry.index
+    const batch = this.#proposals.take(entry.index, entry.term)
+    if (entry.kind !== 'normal') {
+      this.raft.applyConfChange(decodeConfChange(entry))
+      return
+    }
+    if (entry.data.length === 0) return
+    const data = entry.data
+    this.#bytesSinceSnapshot += data.length
+    const payload = Buffer.isBuffer(data)
+      ? data
+      : Buffer.from(data.buffer, data.byteOffset, data.length)
+    if (batch === null) {
+      this.machine.apply(payload, entry.index, null)
+      return
+    }
+    const outcomes: (R | Wait)[] = []
+    this.machine.apply(payload, entry.index, outcomes)
+    this.#settle(batch, outcomes)
+  }
+
+  #settle(batch: SealedBatch<R>, outcomes: readonly (R | Wait)[]): void {
+    const { askers, tickets } = batch
+    assert(
+      outcomes.length === askers.length,
+      () => `${outcomes.length} outcomes for ${askers.length} commands`,
+    )
+    for (let i = 0; i < askers.length; i += 1) {
+      const asker = askers[i] as Asker<R>
+      const outcome = outcomes[i] as R | Wait
+      if (!(outcome instanceof Wait)) asker.answer(tickets[i] as number, outcome)
+      else if ('stillWaits' in asker) (asker as { stillWaits(): void }).stillWaits()
+      else if (this.#leads)
+        this.#waiters.add(asker, tickets[i] as number, outcome, blockedWrite(batch, i))
+      else asker.lose(tickets[i] as number, 'unblocked')
+    }
+  }
+
+  /** Serves who waited for the keys that just changed: reads now, writes by a proposal. */
+  #wake(): void {
+    const keys = this.machine.takeReadyKeys()
+    if (keys.length === 0 || this.#waiters.count === 0) return
+    const now = this.#host.clock.now()
+    for (const waiter of this.#waiters.waitingOn(keys)) {
+      if (waiter.query !== null) {
+        const outcome = waiter.query.run(now)
+        if (!(outcome instanceof Wait)) waiter.answer(waiter.ticket, outcome)
+      } else if (waiter.write !== null && !waiter.proposed && this.#leads) {
+        waiter.proposed = true
+        this.#batch.add(waiter, waiter.ticket, waiter.write.argv, waiter.write.producer)
+      }
+    }
+    this.#host.schedule()
+  }
+
+  #noteLeader(): void {
+    const { leader, term } = this.raft
+    const leads = this.raft.role === 'leader'
+    if (leader === this.#leader && term === this.#term && leads === this.#leads) return
+    const led = this.#leads
+    this.#leader = leader
+    this.#term = term
+    this.#leads = leads
+    if (leader !== NO_NODE) {
+      this.#campaign?.cancel()
+      this.#campaign = null
+    }
+    this.#host.leaderChanged(this.shard, leader, term)
+    if (led && !leads) this.#stepDown(term)
+  }
+
+  #stepDown(term: Term): void {
+    this.#reads.loseAll('moved')
+    this.#waiters.loseAll('unblocked')
+    this.#loseUnsent()
+    this.#deposed?.cancel()
+    this.#deposed = this.#host.clock.after(this.#options.inDoubtAfter, () => {
+      this.#deposed = null
+      this.#proposals.loseBefore(term)
+    })
+  }
+
+  /**
+   * Campaigns, by pre-vote, after a random part of `campaignWithin`, and again
+   * until there is a leader: others may have learned of the death later and
+   * refused the first time.
+   */
+  #campaignSoon(delay: Ms): void {
+    if (this.#campaign !== null) return
+    const within = this.#options.campaignWithin
+    this.#campaign = this.#host.clock.after(delay + this.#host.random.below(within), () => {
+      this.#campaign = null
+      if (this.#stopped || this.raft.leader !== NO_NODE) return
+      // An election that is under way is left to end: a slow disk is no reason to begin another.
+      if (this.raft.role !== 'candidate') this.raft.campaign()
+      this.#host.schedule()
+      this.#campaignSoon(within)
+    })
+  }
+}
+
+/** Command `i` of a batch in memory of its own, to be proposed again when its keys change. */
+function blockedWrite(batch: SealedBatch<unknown>, i: number): BlockedWrite {
+  const argv = new Argv()
+  const end = parseMultibulk(argv, batch.payload, batch.starts[i] as number, batch.payload.length)
+  assert(end > INCOMPLETE, 'an entry holds a command that does not parse')
+  return { argv: argv.copy(), producer: null }
+}

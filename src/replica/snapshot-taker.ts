@@ -1,0 +1,137 @@
+// Taking snapshots: the state of one shard, written a slice a turn while it serves.
+//
+// The machine cuts its state when the reader is made; chunks are encoded one a
+// turn and written beside the log. When the file is durable the log behind it
+// may go. One snapshot at a time a node, so that the loop and the disk keep
+// breathing.
+
+import { limits } from '../base/limits.ts'
+import type { Logger } from '../base/log.ts'
+import type { Index, ShardId } from '../base/types.ts'
+import type { SnapshotMeta } from '../raft/message.ts'
+import type { DiskError } from '../storage/disk.ts'
+import type { SnapshotDraft } from '../storage/snapshot-store.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { SnapshotReader } from './ports.ts'
+import type { Replica } from './replica.ts'
+
+export type SnapshotOptions = {
+  /** Bytes of log a restart may have to replay before a snapshot is taken; at least the size of the last one. */
+  readonly logBytes: number
+  /** Bytes of log beyond that, up to which a slow live follower is waited for. */
+  readonly laggardBytes: number
+}
+
+/** The parts of a replica that a snapshot needs. */
+export type Subject = Pick<
+  Replica<unknown>,
+  'shard' | 'machine' | 'raft' | 'applied' | 'bytesSinceSnapshot' | 'snapshotBegun' | 'isLeader'
+>
+
+type Taking = {
+  readonly subject: Subject
+  readonly meta: SnapshotMeta
+  readonly reader: SnapshotReader
+  readonly draft: SnapshotDraft
+  bytes: number
+}
+
+export class SnapshotTaker {
+  readonly #storage: Storage
+  readonly #options: SnapshotOptions
+  readonly #logger: Logger
+  readonly #schedule: () => void
+  #taking: Taking | null = null
+  /** The disk has a chunk of ours. */
+  #writing = false
+  readonly #lastBytes = new Map<ShardId, number>()
+
+  constructor(storage: Storage, options: SnapshotOptions, logger: Logger, schedule: () => void) {
+    this.#storage = storage
+    this.#options = options
+    this.#logger = logger
+    this.#schedule = schedule
+  }
+
+  /** One chunk of the snapshot that is being taken, or the beginning of one that is due. */
+  slice(subjects: Iterable<Subject>, busyUpTo: (shard: ShardId) => Index): void {
+    if (this.#writing) return
+    if (this.#taking === null) {
+      for (const subject of subjects) {
+        if (!this.#due(subject)) continue
+        this.#begin(subject)
+        break
+      }
+      return
+    }
+    this.#step(this.#taking, busyUpTo)
+  }
+
+  /** Whether a snapshot of `shard` is being taken. */
+  isTaking(shard: ShardId): boolean {
+    return this.#taking?.subject.shard === shard
+  }
+
+  /** Takes a snapshot of `subject` now, if none is under way. */
+  #begin(subject: Subject): void {
+    const index = subject.applied
+    const term = this.#storage.shard(subject.shard).term(index)
+    if (typeof term !== 'number') return
+    const meta: SnapshotMeta = { index, term, conf: subject.raft.status().conf }
+    const draft = this.#storage.snapshots.create(subject.shard, meta)
+    this.#taking = { subject, meta, reader: subject.machine.snapshot(), draft, bytes: 0 }
+    subject.snapshotBegun()
+    this.#schedule()
+  }
+
+  #due(subject: Subject): boolean {
+    const last = this.#lastBytes.get(subject.shard) ?? 0
+    return subject.bytesSinceSnapshot >= Math.max(this.#options.logBytes, last)
+  }
+
+  #step(taking: Taking, busyUpTo: (shard: ShardId) => Index): void {
+    const chunk = taking.reader.next(limits.snapshotChunkBytes)
+    this.#writing = true
+    if (chunk === null) {
+      taking.draft.commit(error => this.#end(taking, error, busyUpTo))
+      return
+    }
+    taking.bytes += chunk.length
+    taking.draft.append(chunk, error => {
+      this.#writing = false
+      if (error !== null) this.#end(taking, error, busyUpTo)
+      this.#schedule()
+    })
+  }
+
+  #end(taking: Taking, error: DiskError | null, busyUpTo: (shard: ShardId) => Index): void {
+    const { shard } = taking.subject
+    this.#writing = false
+    this.#taking = null
+    taking.reader.close()
+    if (error !== null) {
+      taking.draft.abort()
+      this.#logger.warn({ shard, error: error.message }, 'a snapshot could not be written')
+      return
+    }
+    this.#lastBytes.set(shard, taking.bytes)
+    this.#logger.info({ shard, index: taking.meta.index, bytes: taking.bytes }, 'snapshot taken')
+    this.#compact(taking, busyUpTo(shard))
+    this.#schedule()
+  }
+
+  /** Drops the log behind the snapshot, but not what a transfer or a live follower still needs. */
+  #compact(taking: Taking, neededFrom: Index): void {
+    const { subject, meta } = taking
+    let upTo = Math.min(meta.index, neededFrom)
+    if (subject.isLeader && subject.bytesSinceSnapshot < this.#options.laggardBytes) {
+      for (const [, progress] of subject.raft.status().progress) {
+        if (progress.recentActive && progress.match > 0) upTo = Math.min(upTo, progress.match)
+      }
+    }
+    this.#storage.compact(subject.shard, upTo)
+  }
+}
+
+/** What a peer still needs is nothing. */
+export const NOT_NEEDED: Index = Number.MAX_SAFE_INTEGER

@@ -1,0 +1,349 @@
+// The turn: how one event loop serves many shards.
+//
+// Doors and peers never act on a shard; they leave work in the inbox. Once per
+// loop iteration the turn drains it, steps every replica that has work, and
+// writes what they produced with one append and one durable write. Group commit
+// across shards comes of itself, and the order of duties stands in one place:
+//
+//   inbox -> submit -> gather -> persist -> send -> apply -> wake -> flush
+//
+// Only this file may overlap these stages. At most one write is in flight;
+// entries that arrive meanwhile wait for the next. Appends to followers leave
+// beside the leader's own write; acknowledgements and votes leave after it.
+
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/log.ts'
+import type { Counter, Histogram, Metrics } from '../base/metrics.ts'
+import type { Random } from '../base/random.ts'
+import type { Ms, NodeId, ShardId, Term } from '../base/types.ts'
+import type { Message } from '../raft/message.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { Leaders } from './leaders.ts'
+import { Outbox } from './outbox.ts'
+import type { Envelope, Network, NetworkListener, SnapshotAck, SnapshotChunk } from './ports.ts'
+import type { Host, PersistWork, Replica } from './replica.ts'
+
+/** The part of a replica that the turn drives, whatever its machine answers. */
+type Driven = Pick<
+  Replica<unknown>,
+  | 'tick'
+  | 'receive'
+  | 'peerDown'
+  | 'submit'
+  | 'gather'
+  | 'apply'
+  | 'serveReads'
+  | 'release'
+  | 'shard'
+  | 'isLeader'
+  | 'term'
+  | 'raft'
+  | 'stop'
+>
+
+/** What streams snapshots, as the turn sees it (snapshots.ts). */
+export interface SnapshotTraffic {
+  /** A slice of whatever is being taken or sent. */
+  slice(): void
+  /** Streams the state that `message` speaks of to its receiver, and then the message. */
+  send(shard: ShardId, message: Message): void
+  receive(from: NodeId, shard: ShardId, message: Message): void
+  receiveChunk(from: NodeId, chunk: SnapshotChunk): void
+  receiveAck(from: NodeId, ack: SnapshotAck): void
+  peerLost(peer: NodeId): void
+}
+
+export type TurnPorts = {
+  readonly clock: Clock
+  readonly random: Random
+  readonly storage: Storage
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly leaders: Leaders
+  readonly network: (listener: NetworkListener) => Network
+  /** Ends the process: the disk cannot be trusted any more. */
+  readonly exit: (code: number, reason: string) => void
+}
+
+export type TurnOptions = {
+  readonly self: NodeId
+  readonly peers: readonly NodeId[]
+  readonly tickMs: Ms
+  /** Ticks between two announcements of what this node leads. */
+  readonly announceTicks: number
+}
+
+/** Ticks that a late timer is worth at most: after a pause nobody campaigns at once. */
+const TICKS_AT_ONCE_MAX = 2
+/** Rounds of gather and apply in one turn, before other input gets its chance. */
+const ROUNDS_MAX = 4
+const EXIT_DISK = 74
+
+export class Turn implements Host, NetworkListener {
+  readonly clock: Clock
+  readonly random: Random
+  readonly #ports: TurnPorts
+  readonly #options: TurnOptions
+  readonly #outbox: Outbox
+  readonly #replicas = new Map<ShardId, Driven>()
+  readonly #inbox: { from: NodeId; envelope: Envelope }[] = []
+  readonly #up = new Set<NodeId>()
+  readonly #flushListeners: (() => void)[] = []
+  #snapshots: SnapshotTraffic | null = null
+  #onFacts: (from: NodeId, facts: Uint8Array) => void = () => {}
+  #facts: Uint8Array = new Uint8Array(0)
+  #queued: PersistWork[] = []
+  #scheduled = false
+  #running = false
+  #again = false
+  #stopped = false
+  #ticks = 0
+  #ticksSinceAnnounce = 0
+  #leadsChanged = false
+  #lastTick: Ms
+  readonly #turns: Counter
+  readonly #syncSeconds: Histogram
+  readonly #messages: Counter
+
+  constructor(ports: TurnPorts, options: TurnOptions) {
+    this.#ports = ports
+    this.#options = options
+    this.clock = ports.clock
+    this.random = ports.random
+    this.#lastTick = ports.clock.monotonic()
+    this.#turns = ports.metrics.counter('turns_total', 'Rounds of the loop that drives the shards.')
+    this.#syncSeconds = ports.metrics.histogram(
+      'wal_fdatasync_seconds',
+      'Append and sync of one batch.',
+    )
+    this.#messages = ports.metrics.counter(
+      'peer_messages_total',
+      'Raft messages received from peers.',
+    )
+    this.#outbox = new Outbox(ports.network(this), (peer, envelope) =>
+      this.#undelivered(peer, envelope),
+    )
+    this.clock.after(options.tickMs, () => this.#onTick())
+  }
+
+  get diskFull(): boolean {
+    return this.#ports.storage.full
+  }
+
+  /** Joins what streams snapshots; it needs the turn, so it comes later. */
+  useSnapshots(snapshots: SnapshotTraffic): void {
+    this.#snapshots = snapshots
+  }
+
+  get outbox(): Outbox {
+    return this.#outbox
+  }
+
+  add(replica: Driven): void {
+    this.#replicas.set(replica.shard, replica)
+    this.schedule()
+  }
+
+  replicas(): IterableIterator<Driven> {
+    return this.#replicas.values()
+  }
+
+  /** Whether the link to `peer` works. */
+  isUp(peer: NodeId): boolean {
+    return this.#up.has(peer)
+  }
+
+  /** Runs at the end of each turn: doors write what they gathered. */
+  onFlush(listener: () => void): void {
+    this.#flushListeners.push(listener)
+  }
+
+  /** What to tell each peer of this node when a link comes up, and who hears what peers tell. */
+  exchangeFacts(own: Uint8Array, heard: (from: NodeId, facts: Uint8Array) => void): void {
+    this.#facts = own
+    this.#onFacts = heard
+    for (const peer of this.#up) this.#outbox.facts(peer, own)
+    this.schedule()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    for (const replica of this.#replicas.values()) replica.stop()
+    for (const listener of this.#flushListeners) listener()
+  }
+
+  // ── the network's side ──────────────────────────────────────────────────────
+
+  receive(from: NodeId, envelope: Envelope): void {
+    this.#inbox.push({ from, envelope })
+    this.schedule()
+  }
+
+  up(peer: NodeId): void {
+    this.#up.add(peer)
+    if (this.#facts.length > 0) this.#outbox.facts(peer, this.#facts)
+    this.#leadsChanged = true
+    this.schedule()
+  }
+
+  down(peer: NodeId): void {
+    this.#up.delete(peer)
+    this.#ports.leaders.forget(peer)
+    for (const replica of this.#replicas.values()) replica.peerDown(peer)
+    this.#snapshots?.peerLost(peer)
+    this.schedule()
+  }
+
+  unreachable(peer: NodeId): void {
+    this.#up.delete(peer)
+    for (const replica of this.#replicas.values()) replica.raft.reportUnreachable(peer)
+    this.#snapshots?.peerLost(peer)
+    this.schedule()
+  }
+
+  // ── the replicas' side ──────────────────────────────────────────────────────
+
+  schedule(): void {
+    if (this.#running) this.#again = true
+    if (this.#scheduled || this.#running || this.#stopped) return
+    this.#scheduled = true
+    this.clock.soon(() => {
+      this.#scheduled = false
+      this.#run()
+    })
+  }
+
+  persist(work: PersistWork): void {
+    this.#queued.push(work)
+  }
+
+  send(shard: ShardId, message: Message): void {
+    this.#outbox.message(shard, message)
+  }
+
+  sendSnapshot(shard: ShardId, message: Message): void {
+    this.#snapshots?.send(shard, message)
+  }
+
+  leaderChanged(shard: ShardId, leader: NodeId, term: Term): void {
+    this.#ports.leaders.set(shard, leader, term)
+    this.#leadsChanged = true
+  }
+
+  // ── the turn ────────────────────────────────────────────────────────────────
+
+  #run(): void {
+    if (this.#stopped) return
+    this.#running = true
+    this.#again = false
+    this.#turns.add()
+    this.#drain()
+    for (const replica of this.#replicas.values()) replica.submit()
+    let rounds = 0
+    let worked = true
+    while (worked && rounds < ROUNDS_MAX) {
+      worked = this.#round()
+      rounds += 1
+    }
+    this.#snapshots?.slice()
+    if (this.#leadsChanged) this.#announce()
+    this.#outbox.flush()
+    this.#running = false
+    for (const listener of this.#flushListeners) listener()
+    if (worked || this.#again) this.schedule()
+  }
+
+  #drain(): void {
+    for (const { from, envelope } of this.#inbox) {
+      this.#messages.add(envelope.messages.length)
+      if (envelope.facts.length > 0) this.#onFacts(from, envelope.facts)
+      for (const { shard, message } of envelope.messages) this.#deliver(from, shard, message)
+      for (const { shard, term } of envelope.leads) this.#ports.leaders.announced(shard, from, term)
+      for (const chunk of envelope.chunks) this.#snapshots?.receiveChunk(from, chunk)
+      for (const ack of envelope.acks) this.#snapshots?.receiveAck(from, ack)
+    }
+    this.#inbox.length = 0
+    for (; this.#ticks > 0; this.#ticks -= 1)
+      for (const replica of this.#replicas.values()) replica.tick()
+  }
+
+  /** A snapshot message counts only if its data came before (snapshots.ts). */
+  #deliver(from: NodeId, shard: ShardId, message: Message): void {
+    if (message.type === 'snapshot') this.#snapshots?.receive(from, shard, message)
+    else this.#replicas.get(shard)?.receive(message)
+  }
+
+  #round(): boolean {
+    let worked = false
+    for (const replica of this.#replicas.values()) worked = replica.gather() || worked
+    worked = this.#writeQueued() || worked
+    // Envelopes leave before anything is applied: the followers' disks work meanwhile.
+    this.#outbox.flush()
+    for (const replica of this.#replicas.values()) {
+      worked = replica.apply() || worked
+      replica.serveReads()
+    }
+    return worked
+  }
+
+  /** @returns whether messages were released at once, because they had nothing to wait for */
+  #writeQueued(): boolean {
+    const { storage } = this.#ports
+    if (this.#queued.length === 0 || storage.busy) return false
+    const works = this.#queued
+    this.#queued = []
+    const batch = works.flatMap(work => (work.write === null ? [] : [work.write]))
+    if (batch.length === 0) {
+      release(works)
+      return true
+    }
+    const begun = this.clock.monotonic()
+    storage.write(batch, error => {
+      if (error !== null) {
+        // After a failed sync it is unknown which pages the disk holds; only a
+        // new process that reads what is really there may go on.
+        this.#ports.exit(EXIT_DISK, `the log cannot be written: ${error.message}`)
+        return
+      }
+      if (this.#stopped) return
+      this.#syncSeconds.observe((this.clock.monotonic() - begun) / 1000)
+      release(works)
+      this.schedule()
+    })
+    return false
+  }
+
+  #onTick(): void {
+    if (this.#stopped) return
+    const { tickMs, announceTicks } = this.#options
+    const now = this.clock.monotonic()
+    const elapsed = Math.floor((now - this.#lastTick) / tickMs)
+    this.#ticks = Math.min(Math.max(elapsed, 1), TICKS_AT_ONCE_MAX)
+    this.#lastTick = now
+    this.#ticksSinceAnnounce += 1
+    if (this.#ticksSinceAnnounce >= announceTicks) this.#leadsChanged = true
+    this.clock.after(tickMs, () => this.#onTick())
+    this.schedule()
+  }
+
+  #announce(): void {
+    this.#leadsChanged = false
+    this.#ticksSinceAnnounce = 0
+    const leads: { shard: ShardId; term: Term }[] = []
+    for (const replica of this.#replicas.values()) {
+      if (replica.isLeader) leads.push({ shard: replica.shard, term: replica.term })
+    }
+    if (leads.length > 0) for (const peer of this.#up) this.#outbox.leads(peer, leads)
+  }
+
+  #undelivered(peer: NodeId, envelope: Envelope): void {
+    for (const { shard, message } of envelope.messages) {
+      if (message.type === 'append') this.#replicas.get(shard)?.raft.reportUnreachable(peer)
+    }
+  }
+}
+
+function release(works: readonly PersistWork[]): void {
+  for (const { replica, messages } of works)
+    for (const message of messages) replica.release(message)
+}

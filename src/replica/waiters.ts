@@ -1,0 +1,149 @@
+// Blocked commands by key, first come first served.
+//
+// A waiter stands in line on each of its keys until it is answered. A blocked
+// read is run again when a key changed; a blocked write is proposed again, and
+// keeps its place in line while the proposal is on its way: if another was
+// faster, applying says Wait again. Waiters are not replicated.
+
+import type { Argv } from '../base/argv.ts'
+import type { Clock, Timer } from '../base/clock.ts'
+import type { Wait } from '../base/wait.ts'
+import type { Producer } from './batch.ts'
+import type { Asker, Lost, Query } from './ports.ts'
+
+/** A command to be proposed again, in memory of its own. */
+export type BlockedWrite = { readonly argv: Argv; readonly producer: Producer | null }
+
+export class Waiter<R> implements Asker<R> {
+  readonly asker: Asker<R>
+  readonly ticket: number
+  readonly keys: readonly string[]
+  /** Null for a write. */
+  readonly query: Query<R> | null
+  readonly write: BlockedWrite | null
+  /** The write is in the log and not yet applied. */
+  proposed = false
+  /** The time is over; whatever applying says next is the last word. */
+  expired = false
+  timer: Timer | null = null
+  readonly #table: Waiters<R>
+
+  constructor(
+    table: Waiters<R>,
+    asker: Asker<R>,
+    ticket: number,
+    keys: readonly string[],
+    work: Query<R> | BlockedWrite,
+  ) {
+    this.#table = table
+    this.asker = asker
+    this.ticket = ticket
+    this.keys = keys
+    this.query = 'run' in work ? work : null
+    this.write = 'run' in work ? null : work
+  }
+
+  get closed(): boolean {
+    return this.asker.closed
+  }
+
+  /** As the asker of its own repeated proposal. */
+  answer(_ticket: number, reply: R): void {
+    this.#table.remove(this)
+    this.asker.answer(this.ticket, reply)
+  }
+
+  lose(_ticket: number, why: Lost): void {
+    this.#table.remove(this)
+    this.asker.lose(this.ticket, why)
+  }
+
+  /** Its proposal was applied and there was nothing for it. */
+  stillWaits(): void {
+    this.proposed = false
+    if (this.expired) this.lose(this.ticket, 'timeout')
+  }
+}
+
+export class Waiters<R> {
+  readonly #clock: Clock
+  /** Sets keep the order of arrival. */
+  readonly #byKey = new Map<string, Set<Waiter<R>>>()
+  readonly #byAsker = new Map<Asker<R>, Set<Waiter<R>>>()
+  #count = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** Registers a command that has to wait; `wait.timeout` of 0 waits for ever. */
+  add(asker: Asker<R>, ticket: number, wait: Wait, work: Query<R> | BlockedWrite): void {
+    if (asker.closed) return
+    const waiter = new Waiter(this, asker, ticket, wait.keys, work)
+    for (const key of wait.keys) append(this.#byKey, key, waiter)
+    append(this.#byAsker, asker, waiter)
+    this.#count += 1
+    if (wait.timeout > 0) waiter.timer = this.#clock.after(wait.timeout, () => this.#expire(waiter))
+  }
+
+  /** Those in line on `keys`, each once, in order of arrival on the first key that names it. */
+  waitingOn(keys: readonly string[]): readonly Waiter<R>[] {
+    if (this.#count === 0) return []
+    const found = new Set<Waiter<R>>()
+    for (const key of keys) for (const waiter of this.#byKey.get(key) ?? []) found.add(waiter)
+    return [...found]
+  }
+
+  remove(waiter: Waiter<R>): void {
+    if (!detach(this.#byAsker, waiter.asker, waiter)) return
+    for (const key of waiter.keys) detach(this.#byKey, key, waiter)
+    this.#count -= 1
+    waiter.timer?.cancel()
+    waiter.timer = null
+  }
+
+  /** The client is gone. */
+  forget(asker: Asker<R>): void {
+    for (const waiter of [...(this.#byAsker.get(asker) ?? [])]) this.remove(waiter)
+  }
+
+  /** Ends one wait as if its time were over. */
+  unblock(asker: Asker<R>, ticket: number): boolean {
+    for (const waiter of this.#byAsker.get(asker) ?? []) {
+      if (waiter.ticket !== ticket) continue
+      this.#expire(waiter)
+      return true
+    }
+    return false
+  }
+
+  loseAll(why: Lost): void {
+    for (const waiters of [...this.#byAsker.values()]) {
+      // A write that is in the log is answered by what becomes of its proposal.
+      for (const waiter of [...waiters]) if (!waiter.proposed) waiter.lose(waiter.ticket, why)
+    }
+  }
+
+  #expire(waiter: Waiter<R>): void {
+    waiter.expired = true
+    if (!waiter.proposed) waiter.lose(waiter.ticket, 'timeout')
+  }
+}
+
+function append<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
+  const set = map.get(key)
+  if (set === undefined) map.set(key, new Set([value]))
+  else set.add(value)
+}
+
+/** @returns whether it was there */
+function detach<K, V>(map: Map<K, Set<V>>, key: K, value: V): boolean {
+  const set = map.get(key)
+  if (set === undefined || !set.delete(value)) return false
+  if (set.size === 0) map.delete(key)
+  return true
+}

@@ -1,0 +1,118 @@
+// Waiters: first come first served, each answered exactly once, by whatever ends its reason.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Argv } from '../../../src/base/argv.ts'
+import type { Clock } from '../../../src/base/clock.ts'
+import { Wait } from '../../../src/base/wait.ts'
+import type { Asker } from '../../../src/replica/ports.ts'
+import { Waiters } from '../../../src/replica/waiters.ts'
+
+function fakeClock() {
+  const timers: { at: number; callback: () => void; live: boolean }[] = []
+  let time = 0
+  const clock: Clock = {
+    now: () => time,
+    monotonic: () => time,
+    soon: callback => callback(),
+    after: (delay, callback) => {
+      const timer = { at: time + delay, callback, live: true }
+      timers.push(timer)
+      return {
+        cancel() {
+          timer.live = false
+        },
+      }
+    },
+  }
+  const advance = (ms: number): void => {
+    time += ms
+    for (const timer of timers) {
+      if (!timer.live || timer.at > time) continue
+      timer.live = false
+      timer.callback()
+    }
+  }
+  return { clock, advance }
+}
+
+class Client implements Asker<string> {
+  closed = false
+  readonly heard: string[] = []
+  answer(ticket: number, reply: string): void {
+    this.heard.push(`${ticket}=${reply}`)
+  }
+  lose(ticket: number, why: string): void {
+    this.heard.push(`${ticket}!${why}`)
+  }
+}
+
+const query = { run: () => new Wait(['k'], 0) }
+const write = { argv: Argv.of('XREADGROUP'), producer: null }
+
+test('waiters of several keys come in the order in which they began to wait', () => {
+  const table = new Waiters<string>(fakeClock().clock)
+  const client = new Client()
+  table.add(client, 1, new Wait(['a', 'b'], 0), query)
+  table.add(client, 2, new Wait(['a'], 0), query)
+  table.add(client, 3, new Wait(['b'], 0), query)
+  assert.deepEqual(
+    table.waitingOn(['a', 'b']).map(each => each.ticket),
+    [1, 2, 3],
+  )
+})
+
+test('a wait ends by its timeout, once', () => {
+  const { clock, advance } = fakeClock()
+  const table = new Waiters<string>(clock)
+  const client = new Client()
+  table.add(client, 1, new Wait(['k'], 50), query)
+  advance(49)
+  assert.deepEqual(client.heard, [])
+  advance(1)
+  advance(100)
+  assert.deepEqual(client.heard, ['1!timeout'])
+  assert.equal(table.count, 0)
+})
+
+test('a write whose time is over while its proposal is in the log takes what applying says', () => {
+  const { clock, advance } = fakeClock()
+  const table = new Waiters<string>(clock)
+  const client = new Client()
+  table.add(client, 1, new Wait(['k'], 50), write)
+  table.add(client, 2, new Wait(['k'], 50), write)
+  const [first, second] = table.waitingOn(['k'])
+  assert.ok(first && second)
+  first.proposed = true
+  second.proposed = true
+  advance(60)
+  assert.deepEqual(client.heard, [])
+  first.answer(1, 'entry')
+  second.stillWaits()
+  assert.deepEqual(client.heard, ['1=entry', '2!timeout'])
+})
+
+test('a client that is gone is not answered and holds no place', () => {
+  const table = new Waiters<string>(fakeClock().clock)
+  const client = new Client()
+  table.add(client, 1, new Wait(['k'], 0), query)
+  table.forget(client)
+  client.closed = true
+  table.add(client, 2, new Wait(['k'], 0), query)
+  assert.equal(table.count, 0)
+  assert.equal(table.waitingOn(['k']).length, 0)
+})
+
+test('when leadership goes, waits end; a write that is in the log is left to its proposal', () => {
+  const table = new Waiters<string>(fakeClock().clock)
+  const client = new Client()
+  table.add(client, 1, new Wait(['k'], 0), query)
+  table.add(client, 2, new Wait(['k'], 0), write)
+  const waiting = table.waitingOn(['k'])[1]
+  assert.ok(waiting)
+  waiting.proposed = true
+  table.loseAll('unblocked')
+  assert.deepEqual(client.heard, ['1!unblocked'])
+  waiting.lose(2, 'in-doubt')
+  assert.deepEqual(client.heard, ['1!unblocked', '2!in-doubt'])
+})
