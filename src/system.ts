@@ -1,0 +1,166 @@
+// The real clock, chance, logger and end of the process: what the ports of base/ are in production.
+
+import { randomBytes, randomInt } from 'node:crypto'
+import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js'
+import { pino } from 'pino'
+import { AssertionFailure } from './base/assert.ts'
+import type { Clock } from './base/clock.ts'
+import { OperationalError } from './base/errors.ts'
+import type { LogFields, Logger } from './base/log.ts'
+import type { Metrics } from './base/metrics.ts'
+import type { Random } from './base/random.ts'
+import type { LogLevel } from './config.ts'
+
+/** Exit codes: a failure of the world with a one-line reason, and an invariant of ours that broke. */
+export const EXIT_OPERATIONAL = 1
+export const EXIT_ASSERTION = 70
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after: (delay, callback) => {
+    const timer = setTimeout(callback, delay)
+    // What keeps the process alive are its open doors, never a timer.
+    timer.unref()
+    return { cancel: () => clearTimeout(timer) }
+  },
+  soon: callback => {
+    setImmediate(callback)
+  },
+}
+
+export const systemRandom: Random = {
+  below: bound => (bound <= 1 ? 0 : randomInt(bound)),
+  bytes: count => randomBytes(count),
+}
+
+/** For the lock of the data directory. */
+export const systemProcesses = {
+  pid: process.pid,
+  /** Whether a process with this id lives, whoever owns it. */
+  alive(pid: number): boolean {
+    try {
+      process.kill(pid, 0)
+      return true
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'EPERM'
+    }
+  },
+}
+
+export type SystemLog = {
+  readonly logger: Logger
+  /** Writes what is buffered, as the last thing a process does. */
+  readonly flush: () => void
+}
+
+/**
+ * JSON on standard output, one line each, with the node's name.
+ *
+ * Written synchronously: a log line is rare here, and the lines before a crash
+ * are the ones that matter.
+ */
+export function makeLog(level: LogLevel, node: string): SystemLog {
+  const destination = pino.destination({ dest: 1, sync: true })
+  const root = pino(
+    {
+      level,
+      base: { node },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: label => ({ level: label }) },
+    },
+    destination,
+  )
+  return { logger: wrap(root), flush: () => destination.flushSync() }
+}
+
+function wrap(inner: pino.Logger): Logger {
+  return {
+    debug: (fields: LogFields, message: string) => inner.debug(fields, message),
+    info: (fields: LogFields, message: string) => inner.info(fields, message),
+    warn: (fields: LogFields, message: string) => inner.warn(fields, message),
+    error: (fields: LogFields, message: string) => inner.error(fields, message),
+    child: (fields: LogFields) => wrap(inner.child(fields)),
+  }
+}
+
+/** Ends the process with its last words in the log. */
+export function exitWith(log: SystemLog, code: number, reason: string): never {
+  log.logger.error({ code }, reason)
+  log.flush()
+  process.exit(code)
+}
+
+/** Whatever was thrown and not caught: ours ends with 70, the world's with 1. */
+export function exitOnUncaught(log: SystemLog): void {
+  const end = (error: unknown): never => {
+    if (error instanceof OperationalError) return exitWith(log, EXIT_OPERATIONAL, error.message)
+    const kind = error instanceof AssertionFailure ? 'assertion failed' : 'unexpected error'
+    const stack = error instanceof Error ? error.stack : String(error)
+    log.logger.error({ stack }, kind)
+    return exitWith(log, EXIT_ASSERTION, `${kind}: ${String(error)}`)
+  }
+  process.on('uncaughtException', end)
+  process.on('unhandledRejection', end)
+}
+
+/** grpc-js prints to standard error in a form of its own; what it says arrives as a status as well. */
+export function silenceGrpc(): void {
+  setLogVerbosity(logVerbosity.NONE)
+}
+
+const NS_PER_SECOND = 1e9
+const MS_PER_SECOND = 1e3
+const US_PER_SECOND = 1e6
+/** How fine the delay of the event loop is sampled, in ms. */
+const DELAY_RESOLUTION_MS = 5
+
+/** Series of the process itself. */
+export function measureProcess(metrics: Metrics): void {
+  const gauge = (name: string, help: string, read: () => number): void =>
+    metrics.gauge({ name, help, read })
+  const startedAt = Date.now() / MS_PER_SECOND - process.uptime()
+  gauge('process_start_time_seconds', 'When the process began, as Unix time.', () => startedAt)
+  gauge('process_cpu_seconds', 'CPU time used, user and system.', () => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / US_PER_SECOND
+  })
+  gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss())
+  gauge(
+    'nodejs_heap_used_bytes',
+    'Heap of the JavaScript engine.',
+    () => process.memoryUsage().heapUsed,
+  )
+  gauge('nodejs_array_buffers_bytes', 'Memory of buffers outside that heap.', () => {
+    return process.memoryUsage().arrayBuffers
+  })
+  measureLoop(metrics)
+  const pauses = metrics.histogram('nodejs_gc_pause_seconds', 'Pauses of the garbage collector.')
+  new PerformanceObserver(list => {
+    for (const entry of list.getEntries()) pauses.observe(entry.duration / MS_PER_SECOND)
+  }).observe({ entryTypes: ['gc'] })
+}
+
+/** The loop must not stall: its delay, by quantile, since the last time anybody asked. */
+function measureLoop(metrics: Metrics): void {
+  const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS })
+  delay.enable()
+  metrics.gauge({
+    name: 'nodejs_eventloop_delay_seconds',
+    help: 'Lateness of the event loop since the last scrape.',
+    label: 'quantile',
+    read: () => {
+      const seconds = (ns: number): number =>
+        Math.max(0, ns / NS_PER_SECOND - DELAY_RESOLUTION_MS / MS_PER_SECOND)
+      const read = new Map([
+        ['0.5', seconds(delay.percentile(50))],
+        ['0.99', seconds(delay.percentile(99))],
+        ['0.999', seconds(delay.percentile(99.9))],
+        ['1', seconds(delay.max)],
+      ])
+      delay.reset()
+      return read
+    },
+  })
+}
