@@ -3,6 +3,7 @@
 // Everything a node touches of the world comes in by ports, so the same function
 // starts a production process and a node of the simulator.
 
+import { assert } from './base/assert.ts'
 import type { Clock } from './base/clock.ts'
 import type { Logger } from './base/log.ts'
 import type { Metrics } from './base/metrics.ts'
@@ -14,9 +15,18 @@ import { Balancer } from './control/balancer.ts'
 import { decodeFacts, encodeFacts, Reconciler } from './control/reconciler.ts'
 import { Machine } from './machine/machine.ts'
 import type { Reply } from './machine/reply.ts'
+import type { SnapshotMeta } from './raft/message.ts'
 import { Leaders } from './replica/leaders.ts'
 import { LogView, plainConf } from './replica/log-view.ts'
-import type { Asker, Lost, Network, NetworkListener, StateMachine } from './replica/ports.ts'
+import type {
+  Asker,
+  Lost,
+  Network,
+  NetworkListener,
+  SnapshotWriter,
+  StateMachine,
+} from './replica/ports.ts'
+import { Repairs } from './replica/repairs.ts'
 import { Replica, type ReplicaOptions } from './replica/replica.ts'
 import { SnapshotReceiver } from './replica/snapshot-receiver.ts'
 import { SnapshotSender } from './replica/snapshot-sender.ts'
@@ -176,7 +186,7 @@ export class Node {
   }
 
   #openStorage(): Storage {
-    const { disk, random, logger, metrics, processes } = this.#ports
+    const { disk, clock, random, logger, metrics, processes } = this.#ports
     const { node, cluster, fingerprint } = this.#config
     return Storage.open(
       disk,
@@ -186,9 +196,10 @@ export class Node {
         cacheBytesPerShard: cluster.storage.cacheBytes,
         reserveBytes: cluster.storage.diskReserveBytes,
         nodeId: node.id,
-        fingerprint,
+        cluster: fingerprint,
         processes,
         random,
+        monotonic: () => clock.monotonic(),
       },
       logger,
       metrics,
@@ -214,26 +225,35 @@ export class Node {
     learners: readonly NodeId[],
   ): Replica<R> {
     const log = this.storage.shard(id)
-    const { snapshots } = this.storage
-    const newest = snapshots.newest(id)
-    if (newest !== null) snapshots.restore(id, newest, machine.restore())
-    const view = new LogView(
-      log,
-      plainConf(voters, learners),
-      () => snapshots.newest(id),
-      (low, high, bytesMax) => log.fetch(low, high, bytesMax, () => this.turn.schedule()),
+    const newest = log.snapshot()
+    if (typeof newest !== 'string') this.#restore(id, newest, machine.restore())
+    const view = new LogView(log, plainConf(voters, learners), (low, high, bytesMax) =>
+      log.fetch(low, high, bytesMax, () => this.turn.schedule()),
     )
+    const applied = typeof newest === 'string' ? 0 : newest.index
     const replica = new Replica(
       this.turn,
       this.#replicaOptions(),
       id,
       machine,
       view,
-      newest?.index ?? 0,
+      applied,
+      log.damaged !== null,
     )
     this.#replicas.set(id, replica as unknown as Replica<unknown>)
     this.turn.add(replica)
     return replica
+  }
+
+  #restore(id: ShardId, meta: SnapshotMeta, writer: SnapshotWriter): void {
+    const file = this.storage.snapshots.open(id, meta)
+    assert(
+      file !== null,
+      () => `shard ${id}: the snapshot at ${meta.index} is recorded and not there`,
+    )
+    file.readAll(chunk => writer.write(chunk))
+    file.close()
+    writer.finish()
   }
 
   #replicaOptions(): ReplicaOptions {
@@ -273,7 +293,7 @@ export class Node {
       storage,
       { logBytes: limits.snapshotLogBytes, laggardBytes: limits.logTailBytes },
       logger,
-      schedule,
+      turn,
     )
     const report = (shard: ShardId, peer: NodeId, ok: boolean): void =>
       this.#replicas.get(shard)?.raft.reportSnapshot(peer, ok)
@@ -286,7 +306,13 @@ export class Node {
       report,
     })
     const receiver = new SnapshotReceiver(storage, turn.outbox, logger, schedule)
-    turn.useSnapshots(new Snapshots(taker, sender, receiver, this.#replicas))
+    const { leaders } = this
+    const self = this.#config.node.id
+    const repairs = new Repairs(
+      { clock, storage, outbox: turn.outbox, leaders, logger, taker, sender, self },
+      this.#replicas,
+    )
+    turn.useSnapshots(new Snapshots(taker, sender, receiver, repairs, this.#replicas))
   }
 
   #makeBroker(): Broker {
@@ -396,7 +422,7 @@ export class Node {
     let best: NodeId | null = null
     let match = -1
     for (const [peer, progress] of replica.raft.status().progress) {
-      if (peer === this.#config.node.id || progress.isLearner || !this.turn.isUp(peer)) continue
+      if (peer === this.#config.node.id || progress.learner || !this.turn.isUp(peer)) continue
       if (progress.match <= match) continue
       best = peer
       match = progress.match

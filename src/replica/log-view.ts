@@ -18,29 +18,26 @@ import type { ShardLog } from '../storage/shard-log.ts'
 export class LogView implements LogStorage {
   readonly #log: ShardLog
   readonly #first: ConfState
-  readonly #snapshot: () => SnapshotMeta | null
   readonly #wanted: (low: Index, high: Index, bytesMax: number) => void
 
   /**
-   * @param first    members before there is a snapshot
-   * @param snapshot the newest durable one
-   * @param wanted   is told of entries that only the disk has; fetches them for a later try
+   * @param first  members before there is a snapshot
+   * @param wanted is told of entries that only the disk has; fetches them for a later try
    */
   constructor(
     log: ShardLog,
     first: ConfState,
-    snapshot: () => SnapshotMeta | null,
     wanted: (low: Index, high: Index, bytesMax: number) => void,
   ) {
     this.#log = log
     this.#first = first
-    this.#snapshot = snapshot
     this.#wanted = wanted
   }
 
   initialState(): { hardState: HardState; conf: ConfState } {
     const { hardState } = this.#log.initialState()
-    return { hardState, conf: this.#snapshot()?.conf ?? this.#first }
+    const snapshot = this.#log.snapshot()
+    return { hardState, conf: typeof snapshot === 'string' ? this.#first : snapshot.conf }
   }
 
   entries(low: Index, high: Index, bytesMax: number): readonly Entry[] | Missing {
@@ -62,7 +59,7 @@ export class LogView implements LogStorage {
   }
 
   snapshot(): SnapshotMeta | Missing {
-    return this.#snapshot() ?? 'not-now'
+    return this.#log.snapshot()
   }
 }
 

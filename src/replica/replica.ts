@@ -18,7 +18,7 @@ import {
   type Term,
 } from '../base/types.ts'
 import { Wait } from '../base/wait.ts'
-import { decodeConfChange } from '../raft/conf-change.ts'
+import { confChangeOf } from '../raft/conf-change.ts'
 import {
   APPEND_THREAD,
   APPLY_THREAD,
@@ -47,12 +47,16 @@ export interface Host {
   readonly diskFull: boolean
   /** There is work: run a turn soon. */
   schedule(): void
-  /** Queues a write; `responses` and `held` leave when it and all before it are durable. */
+  /** Queues a write for this turn's batch, or the next one's if the disk is busy. */
   persist(work: PersistWork): void
   /** Puts a message into this turn's envelope. */
   send(shard: ShardId, message: Message): void
   /** Streams the state that `message` (a snapshot) speaks of, then delivers it. */
   sendSnapshot(shard: ShardId, message: Message): void
+  /** The leader's snapshot made good what the disk had lost. */
+  repaired(shard: ShardId): void
+  /** A received snapshot is durable and recorded: older files may go. */
+  snapshotKept(shard: ShardId, index: Index): void
   /** The leader, the role or the term of `replica` changed. */
   leaderChanged(shard: ShardId, leader: NodeId, term: Term): void
 }
@@ -60,9 +64,8 @@ export interface Host {
 export type PersistWork = {
   /** Null: nothing to write, only an order to keep. */
   readonly write: ShardWrite | null
-  /** Messages that rest on this write, to this node itself or to others. */
-  readonly messages: readonly Message[]
-  readonly replica: { release(message: Message): void }
+  /** Runs when this and all before it are durable: sends what rests on it. */
+  readonly done: () => void
 }
 
 export type ReplicaOptions = {
@@ -103,6 +106,11 @@ export class Replica<R> {
   #bytesSinceSnapshot = 0
   #deposed: Timer | null = null
   #campaign: Timer | null = null
+  /** The disk lost part of what this replica promised: it takes no part until it is repaired. */
+  #amnesiac: boolean
+  /** Ticks for which a repaired replica still votes for nobody, and the term up to which it never will. */
+  #abstainTicks = 0
+  #abstainTerm: Term = 0
   /** Takes over the machine's state when Raft accepts the snapshot that is waiting. */
   #restore: { readonly meta: SnapshotMeta; finish(): void } | null = null
   #stopped = false
@@ -114,7 +122,9 @@ export class Replica<R> {
     machine: StateMachine<R>,
     log: LogStorage,
     applied: Index,
+    amnesiac: boolean,
   ) {
+    this.#amnesiac = amnesiac
     this.#host = host
     this.#options = options
     this.shard = shard
@@ -125,6 +135,11 @@ export class Replica<R> {
     this.#written = this.#hard
     this.raft = new Raft({ ...options.raft, id: options.self, applied }, log, host.random)
     this.#term = this.raft.term
+  }
+
+  /** Whether this replica waits for repair by its leader's snapshot (repairs.ts). */
+  get amnesiac(): boolean {
+    return this.#amnesiac
   }
 
   get leader(): NodeId {
@@ -215,7 +230,8 @@ export class Replica<R> {
   /** Entries that `peer` lacks, as its leader knows; null when it does not follow closely. */
   lagOf(peer: NodeId): number | null {
     const progress = this.raft.status().progress.get(peer)
-    if (progress === undefined || progress.state !== 'replicate' || !progress.recentActive) return null
+    if (progress === undefined || progress.state !== 'replicate' || !progress.recentActive)
+      return null
     return this.raft.lastIndex - progress.match
   }
 
@@ -233,17 +249,20 @@ export class Replica<R> {
   // ── called by the turn ──────────────────────────────────────────────────────
 
   tick(): void {
+    if (this.#amnesiac) return
+    if (this.#abstainTicks > 0) this.#abstainTicks -= 1
     this.raft.tick()
   }
 
   receive(message: Message): void {
+    if (this.#amnesiac || this.#abstainsFrom(message)) return
     this.raft.step(message)
   }
 
   /** The process of `peer` is gone: whoever followed it looks for a new leader now. */
   peerDown(peer: NodeId): void {
     this.raft.reportUnreachable(peer)
-    if (this.raft.leader !== peer || this.#stopped) return
+    if (this.raft.leader !== peer || this.#stopped || this.#amnesiac) return
     this.raft.forgetLeader()
     this.#campaignSoon(0)
   }
@@ -307,12 +326,6 @@ export class Replica<R> {
     }
   }
 
-  /** A message whose time has come: held back for the disk, now free to leave. */
-  release(message: Message): void {
-    if (message.to === this.#options.self) this.raft.step(message)
-    else this.#send(message)
-  }
-
   /**
    * A snapshot was received whole and is on disk: offers it to Raft. If Raft
    * takes it, `finish` swaps the machine's state in the same turn.
@@ -322,6 +335,14 @@ export class Replica<R> {
     this.#restore = { meta: message.snapshot, finish }
     this.raft.step(message)
     this.#host.schedule()
+    if (!this.#amnesiac || this.raft.lastIndex < message.snapshot.index) return
+    // The state is beyond everything that was acknowledged here. Which votes were
+    // given is not known: none is given in this term any more, nor before every
+    // candidate of a lost vote has given up.
+    this.#amnesiac = false
+    this.#abstainTerm = this.raft.term
+    this.#abstainTicks = 2 * this.#options.raft.electionTicks
+    this.#host.repaired(this.shard)
   }
 
   /** Ends everything that waits; nothing is taken any more. */
@@ -335,9 +356,22 @@ export class Replica<R> {
     this.#proposals.loseAll('in-doubt')
   }
 
+  #abstainsFrom(message: Message): boolean {
+    if (message.type !== 'vote' && message.type !== 'pre-vote') return false
+    return this.#abstainTicks > 0 || (message.type === 'vote' && message.term <= this.#abstainTerm)
+  }
+
   #send(message: Message): void {
     if (message.type === 'snapshot') this.#host.sendSnapshot(this.shard, message)
     else this.#host.send(this.shard, message)
+  }
+
+  /** What they rest on is durable: to this node itself, or into the next envelope. */
+  #release(messages: readonly Message[]): void {
+    for (const message of messages) {
+      if (message.to === this.#options.self) this.raft.step(message)
+      else this.#send(message)
+    }
   }
 
   #persist(ready: Ready, messages: readonly Message[]): void {
@@ -347,7 +381,8 @@ export class Replica<R> {
     const binding = hard.term !== written.term || hard.vote !== written.vote
     if (ready.entries.length === 0 && ready.snapshot === null && !binding) {
       // A commit index alone needs no disk: a restart with an older one is safe.
-      if (messages.length > 0) this.#host.persist({ write: null, messages, replica: this })
+      if (messages.length > 0)
+        this.#host.persist({ write: null, done: () => this.#release(messages) })
       return
     }
     const changed = binding || hard.commit !== written.commit
@@ -358,7 +393,13 @@ export class Replica<R> {
       entries: ready.entries,
       snapshot: ready.snapshot,
     }
-    this.#host.persist({ write, messages, replica: this })
+    this.#host.persist({
+      write,
+      done: () => {
+        if (write.snapshot !== null) this.#host.snapshotKept(this.shard, write.snapshot.index)
+        this.#release(messages)
+      },
+    })
   }
 
   #install(snapshot: SnapshotMeta): void {
@@ -415,8 +456,9 @@ export class Replica<R> {
     )
     this.#applied = entry.index
     const batch = this.#proposals.take(entry.index, entry.term)
-    if (entry.kind !== 'normal') {
-      this.raft.applyConfChange(decodeConfChange(entry))
+    const change = confChangeOf(entry)
+    if (change !== null) {
+      this.raft.applyConfChange(change)
       return
     }
     if (entry.data.length === 0) return

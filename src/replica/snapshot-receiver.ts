@@ -8,7 +8,7 @@ import { crc32c } from '../base/crc32c.ts'
 import type { Logger } from '../base/log.ts'
 import type { NodeId, ShardId } from '../base/types.ts'
 import type { Message } from '../raft/message.ts'
-import type { SnapshotDraft } from '../storage/snapshot-store.ts'
+import type { SnapshotWriterFile } from '../storage/snapshot-file.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Outbox } from './outbox.ts'
 import type { SnapshotChunk, SnapshotWriter } from './ports.ts'
@@ -18,7 +18,7 @@ type Receiving = {
   readonly from: NodeId
   readonly index: number
   readonly term: number
-  readonly draft: SnapshotDraft
+  readonly draft: SnapshotWriterFile
   readonly writer: SnapshotWriter
   /** Where the next chunk to take begins. */
   offset: number

@@ -11,7 +11,7 @@ import { limits } from '../base/limits.ts'
 import type { Logger } from '../base/log.ts'
 import type { Index, Ms, NodeId, ShardId } from '../base/types.ts'
 import type { Message, SnapshotMeta } from '../raft/message.ts'
-import type { SnapshotFile } from '../storage/snapshot-store.ts'
+import type { SnapshotFile } from '../storage/snapshot-file.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Outbox } from './outbox.ts'
 import type { SnapshotAck } from './ports.ts'
@@ -95,6 +95,10 @@ export class SnapshotSender {
     for (const transfer of this.#transfers)
       if (transfer.shard === shard) index = Math.min(index, transfer.meta.index)
     return index
+  }
+
+  isSending(shard: ShardId, to: NodeId): boolean {
+    return this.#find(shard, to) !== undefined
   }
 
   slice(): void {

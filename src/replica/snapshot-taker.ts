@@ -10,10 +10,10 @@ import type { Logger } from '../base/log.ts'
 import type { Index, ShardId } from '../base/types.ts'
 import type { SnapshotMeta } from '../raft/message.ts'
 import type { DiskError } from '../storage/disk.ts'
-import type { SnapshotDraft } from '../storage/snapshot-store.ts'
+import type { SnapshotWriterFile } from '../storage/snapshot-file.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { SnapshotReader } from './ports.ts'
-import type { Replica } from './replica.ts'
+import type { PersistWork, Replica } from './replica.ts'
 
 export type SnapshotOptions = {
   /** Bytes of log a restart may have to replay before a snapshot is taken; at least the size of the last one. */
@@ -25,14 +25,21 @@ export type SnapshotOptions = {
 /** The parts of a replica that a snapshot needs. */
 export type Subject = Pick<
   Replica<unknown>,
-  'shard' | 'machine' | 'raft' | 'applied' | 'bytesSinceSnapshot' | 'snapshotBegun' | 'isLeader'
+  | 'shard'
+  | 'amnesiac'
+  | 'machine'
+  | 'raft'
+  | 'applied'
+  | 'bytesSinceSnapshot'
+  | 'snapshotBegun'
+  | 'isLeader'
 >
 
 type Taking = {
   readonly subject: Subject
   readonly meta: SnapshotMeta
   readonly reader: SnapshotReader
-  readonly draft: SnapshotDraft
+  readonly draft: SnapshotWriterFile
   bytes: number
 }
 
@@ -41,16 +48,24 @@ export class SnapshotTaker {
   readonly #options: SnapshotOptions
   readonly #logger: Logger
   readonly #schedule: () => void
+  readonly #persist: (work: PersistWork) => void
   #taking: Taking | null = null
   /** The disk has a chunk of ours. */
   #writing = false
+  readonly #wanted = new Set<ShardId>()
   readonly #lastBytes = new Map<ShardId, number>()
 
-  constructor(storage: Storage, options: SnapshotOptions, logger: Logger, schedule: () => void) {
+  constructor(
+    storage: Storage,
+    options: SnapshotOptions,
+    logger: Logger,
+    host: { schedule(): void; persist(work: PersistWork): void },
+  ) {
     this.#storage = storage
     this.#options = options
     this.#logger = logger
-    this.#schedule = schedule
+    this.#schedule = () => host.schedule()
+    this.#persist = work => host.persist(work)
   }
 
   /** One chunk of the snapshot that is being taken, or the beginning of one that is due. */
@@ -67,13 +82,14 @@ export class SnapshotTaker {
     this.#step(this.#taking, busyUpTo)
   }
 
-  /** Whether a snapshot of `shard` is being taken. */
-  isTaking(shard: ShardId): boolean {
-    return this.#taking?.subject.shard === shard
+  /** Asks for a snapshot of `shard` however short its log is. */
+  want(shard: ShardId): void {
+    this.#wanted.add(shard)
+    this.#schedule()
   }
 
-  /** Takes a snapshot of `subject` now, if none is under way. */
   #begin(subject: Subject): void {
+    this.#wanted.delete(subject.shard)
     const index = subject.applied
     const term = this.#storage.shard(subject.shard).term(index)
     if (typeof term !== 'number') return
@@ -85,6 +101,8 @@ export class SnapshotTaker {
   }
 
   #due(subject: Subject): boolean {
+    if (subject.amnesiac) return false
+    if (this.#wanted.has(subject.shard)) return true
     const last = this.#lastBytes.get(subject.shard) ?? 0
     return subject.bytesSinceSnapshot >= Math.max(this.#options.logBytes, last)
   }
@@ -105,7 +123,8 @@ export class SnapshotTaker {
   }
 
   #end(taking: Taking, error: DiskError | null, busyUpTo: (shard: ShardId) => Index): void {
-    const { shard } = taking.subject
+    const { subject, meta, bytes } = taking
+    const { shard } = subject
     this.#writing = false
     this.#taking = null
     taking.reader.close()
@@ -114,9 +133,18 @@ export class SnapshotTaker {
       this.#logger.warn({ shard, error: error.message }, 'a snapshot could not be written')
       return
     }
-    this.#lastBytes.set(shard, taking.bytes)
-    this.#logger.info({ shard, index: taking.meta.index, bytes: taking.bytes }, 'snapshot taken')
-    this.#compact(taking, busyUpTo(shard))
+    this.#lastBytes.set(shard, bytes)
+    // A newer one from the leader may have taken the log's place meanwhile.
+    if (this.#storage.shard(shard).firstIndex() > meta.index) return
+    const write = { shard, hardState: null, entries: [], snapshot: meta }
+    this.#persist({
+      write,
+      done: () => {
+        this.#logger.info({ shard, index: meta.index, bytes }, 'snapshot taken')
+        this.#compact(taking, busyUpTo(shard))
+        this.#storage.snapshots.dropOlder(shard, meta.index)
+      },
+    })
     this.#schedule()
   }
 
@@ -124,6 +152,7 @@ export class SnapshotTaker {
   #compact(taking: Taking, neededFrom: Index): void {
     const { subject, meta } = taking
     let upTo = Math.min(meta.index, neededFrom)
+    if (this.#storage.shard(subject.shard).firstIndex() > upTo) return
     if (subject.isLeader && subject.bytesSinceSnapshot < this.#options.laggardBytes) {
       for (const [, progress] of subject.raft.status().progress) {
         if (progress.recentActive && progress.match > 0) upTo = Math.min(upTo, progress.match)

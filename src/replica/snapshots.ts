@@ -3,6 +3,7 @@
 import type { Index, NodeId, ShardId } from '../base/types.ts'
 import type { Message } from '../raft/message.ts'
 import type { SnapshotAck, SnapshotChunk } from './ports.ts'
+import { isRepairRequest, type Repairs } from './repairs.ts'
 import type { Replica } from './replica.ts'
 import type { SnapshotReceiver } from './snapshot-receiver.ts'
 import type { SnapshotSender } from './snapshot-sender.ts'
@@ -15,23 +16,27 @@ export class Snapshots implements SnapshotTraffic {
   readonly #taker: SnapshotTaker
   readonly #sender: SnapshotSender
   readonly #receiver: SnapshotReceiver
+  readonly #repairs: Repairs
   readonly #replicas: ReadonlyMap<ShardId, Held>
 
   constructor(
     taker: SnapshotTaker,
     sender: SnapshotSender,
     receiver: SnapshotReceiver,
+    repairs: Repairs,
     replicas: ReadonlyMap<ShardId, Held>,
   ) {
     this.#taker = taker
     this.#sender = sender
     this.#receiver = receiver
+    this.#repairs = repairs
     this.#replicas = replicas
   }
 
   slice(): void {
     this.#taker.slice(this.#replicas.values(), shard => this.#neededFrom(shard))
     this.#sender.slice()
+    this.#repairs.slice()
   }
 
   send(shard: ShardId, message: Message): void {
@@ -47,7 +52,8 @@ export class Snapshots implements SnapshotTraffic {
   }
 
   receiveAck(from: NodeId, ack: SnapshotAck): void {
-    this.#sender.receiveAck(from, ack)
+    if (isRepairRequest(ack)) this.#repairs.asked(from, ack.shard)
+    else this.#sender.receiveAck(from, ack)
   }
 
   peerLost(peer: NodeId): void {

@@ -13,10 +13,11 @@
 
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
-import type { Counter, Histogram, Metrics } from '../base/metrics.ts'
+import type { Counter, Metrics } from '../base/metrics.ts'
 import type { Random } from '../base/random.ts'
-import type { Ms, NodeId, ShardId, Term } from '../base/types.ts'
+import type { Index, Ms, NodeId, ShardId, Term } from '../base/types.ts'
 import type { Message } from '../raft/message.ts'
+import type { DiskError } from '../storage/disk.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Leaders } from './leaders.ts'
 import { Outbox } from './outbox.ts'
@@ -33,7 +34,6 @@ type Driven = Pick<
   | 'gather'
   | 'apply'
   | 'serveReads'
-  | 'release'
   | 'shard'
   | 'isLeader'
   | 'term'
@@ -102,7 +102,6 @@ export class Turn implements Host, NetworkListener {
   #leadsChanged = false
   #lastTick: Ms
   readonly #turns: Counter
-  readonly #syncSeconds: Histogram
   readonly #messages: Counter
 
   constructor(ports: TurnPorts, options: TurnOptions) {
@@ -112,10 +111,6 @@ export class Turn implements Host, NetworkListener {
     this.random = ports.random
     this.#lastTick = ports.clock.monotonic()
     this.#turns = ports.metrics.counter('turns_total', 'Rounds of the loop that drives the shards.')
-    this.#syncSeconds = ports.metrics.histogram(
-      'wal_fdatasync_seconds',
-      'Append and sync of one batch.',
-    )
     this.#messages = ports.metrics.counter(
       'peer_messages_total',
       'Raft messages received from peers.',
@@ -225,6 +220,14 @@ export class Turn implements Host, NetworkListener {
     this.#snapshots?.send(shard, message)
   }
 
+  repaired(shard: ShardId): void {
+    this.#ports.storage.clearDamage(shard)
+  }
+
+  snapshotKept(shard: ShardId, index: Index): void {
+    this.#ports.storage.snapshots.dropOlder(shard, index)
+  }
+
   leaderChanged(shard: ShardId, leader: NodeId, term: Term): void {
     this.#ports.leaders.set(shard, leader, term)
     this.#leadsChanged = true
@@ -297,20 +300,25 @@ export class Turn implements Host, NetworkListener {
       release(works)
       return true
     }
-    const begun = this.clock.monotonic()
-    storage.write(batch, error => {
-      if (error !== null) {
-        // After a failed sync it is unknown which pages the disk holds; only a
-        // new process that reads what is really there may go on.
-        this.#ports.exit(EXIT_DISK, `the log cannot be written: ${error.message}`)
-        return
-      }
-      if (this.#stopped) return
-      this.#syncSeconds.observe((this.clock.monotonic() - begun) / 1000)
+    storage.write(batch, error => this.#written(works, error))
+    return false
+  }
+
+  #written(works: readonly PersistWork[], error: DiskError | null): void {
+    const { storage, exit } = this.#ports
+    if (error !== null && storage.failed) {
+      // After a failed sync it is unknown which pages the disk holds; only a
+      // new process that reads what is really there may go on.
+      exit(EXIT_DISK, `the log cannot be written: ${error.message}`)
+      return
+    }
+    if (this.#stopped) return
+    // No room: nothing was written, and nobody was told otherwise. The next tick tries again.
+    if (error !== null) this.#queued = [...works, ...this.#queued]
+    else {
       release(works)
       this.schedule()
-    })
-    return false
+    }
   }
 
   #onTick(): void {
