@@ -41,6 +41,8 @@ export type KeySpec = {
 export type Occasion = {
   /** The leader's wall clock, stamped into the entry (a query: the node's own). Unix ms. */
   readonly now: Ms
+  /** False where nobody reads the reply (a follower): what is dear to build may be left out of it. */
+  readonly asked: boolean
 }
 
 /** What the table, COMMAND, the docs and the gate know of a command. */
@@ -65,9 +67,10 @@ export type CommandFacts = {
  * A command of the state machine.
  *
  * `parse` needs no state: it runs at the desk, so that a mistake costs no log
- * entry, and again in `apply` on every replica. What it returns may point into
- * the Argv's buffer and is used at once. Errors that depend on state come from
- * `apply` or `query`.
+ * entry, and again in `apply` on every replica. What it returns for `apply` may
+ * point into the Argv's buffer, may even be the same object each time, and is used
+ * at once; what it returns for `query` owns what it holds, since a query may be run
+ * again after a wait. Errors that depend on state come from `apply` or `query`.
  */
 export interface CommandSpec<A = unknown> extends CommandFacts {
   parse?(argv: Argv): A | ErrorReply

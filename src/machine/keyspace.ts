@@ -1,18 +1,225 @@
 // The keys of one shard: key to value, keys by slot, and which keys may end a wait.
+//
+// Keys stand in the order in which they were made, each with a number that only
+// rises. SCAN's cursor is such a number, so a scan goes on after a failover and
+// returns every key that stays exactly once; snapshots preserve numbers and order.
+//
+// A snapshot cuts a key's value when it comes to it, or earlier, when a command
+// reaches for the key: `stream` is the one way to a value, and tells the cuts first.
 
-import type { Stream } from './types/stream.ts'
+import { assert } from '../base/assert.ts'
+import { slotOf } from '../base/slot.ts'
+import type { Slot } from '../base/types.ts'
+import { Stream } from './types/stream.ts'
+
+/** A key and its value. Stays as it is when the key is deleted, for cuts that have yet to write it. */
+export type Holder = {
+  readonly key: string
+  readonly stream: Stream
+  /** Rises from key to key; the place in the order. */
+  readonly number: number
+  readonly slot: Slot
+  /** 0 while it lives; else the number of cuts begun before it was deleted, plus one. */
+  died: number
+  /** Neighbours in the list of the slot's keys. */
+  before: Holder | null
+  after: Holder | null
+}
+
+/** Whoever must see a value before it changes. */
+export interface Guard {
+  beforeChange(holder: Holder): void
+}
+
+type SlotKeys = { count: number; first: Holder | null; last: Holder | null }
+
+/** Dead holders in the row before it is packed. */
+const DEAD_MIN = 64
 
 export class Keyspace {
-  readonly #streams = new Map<string, Stream>()
-  readonly #ready = new Set<string>()
+  #holders = new Map<string, Holder>()
+  /** All holders by rising number; dead ones stay until the row is packed into a new array. */
+  #row: Holder[] = []
+  #dead = 0
+  #nextNumber = 1
+  #slots = new Map<Slot, SlotKeys>()
+  #ready = new Set<string>()
+  readonly #guards: Guard[] = []
+  #cuts = 0
+  /** The last holder found: runs of commands on one key skip the map. */
+  #last: Holder | null = null
 
-  /** The stream at `key` (latin1), or null. */
+  /** Number of keys. */
+  get size(): number {
+    return this.#holders.size
+  }
+
+  /** The number that the next new key gets. */
+  get nextNumber(): number {
+    return this.#nextNumber
+  }
+
+  /** The stream at `key` (latin1), or null. Cheap when the same key is asked for again. */
   stream(key: string): Stream | null | 'wrong-type' {
-    return this.#streams.get(key) ?? null
+    let holder = this.#last
+    if (holder === null || holder.key !== key) {
+      const found = this.#holders.get(key)
+      if (found === undefined) return null
+      holder = found
+      this.#last = found
+    }
+    if (this.#guards.length > 0) for (const guard of this.#guards) guard.beforeChange(holder)
+    return holder.stream
+  }
+
+  has(key: string): boolean {
+    return this.#holders.has(key)
+  }
+
+  /** Puts an empty stream at `key`, which must be free. */
+  createStream(key: string): Stream {
+    const stream = new Stream()
+    this.adopt(key, stream, this.#nextNumber)
+    return stream
+  }
+
+  /** Puts a stream at `key` under a number that a snapshot recorded, above all before it. */
+  adopt(key: string, stream: Stream, number: number): void {
+    assert(!this.#holders.has(key), 'the key is free')
+    assert(number >= this.#nextNumber, 'numbers of keys rise')
+    const slot = slotOf(Buffer.from(key, 'latin1'))
+    const holder: Holder = { key, stream, number, slot, died: 0, before: null, after: null }
+    this.#nextNumber = number + 1
+    this.#holders.set(key, holder)
+    this.#row.push(holder)
+    this.#link(holder)
+    this.#last = holder
+  }
+
+  #link(holder: Holder): void {
+    let keys = this.#slots.get(holder.slot)
+    if (keys === undefined) {
+      keys = { count: 0, first: null, last: null }
+      this.#slots.set(holder.slot, keys)
+    }
+    holder.before = keys.last
+    if (keys.last === null) keys.first = holder
+    else keys.last.after = holder
+    keys.last = holder
+    keys.count += 1
+  }
+
+  #unlink(holder: Holder): void {
+    const keys = this.#slots.get(holder.slot)
+    assert(keys !== undefined, 'a key is in its slot')
+    if (holder.before === null) keys.first = holder.after
+    else holder.before.after = holder.after
+    if (holder.after === null) keys.last = holder.before
+    else holder.after.before = holder.before
+    holder.before = null
+    holder.after = null
+    keys.count -= 1
+    if (keys.count === 0) this.#slots.delete(holder.slot)
+  }
+
+  /** Removes `key` and ends the waits on it. @returns whether it was there */
+  delete(key: string): boolean {
+    const holder = this.#holders.get(key)
+    if (holder === undefined) return false
+    this.#holders.delete(key)
+    this.#unlink(holder)
+    holder.died = this.#cuts + 1
+    this.#dead += 1
+    if (this.#last === holder) this.#last = null
+    this.touch(key)
+    if (this.#dead > DEAD_MIN && this.#dead * 2 > this.#row.length) {
+      // A new array: cuts go on reading the old one.
+      this.#row = this.#row.filter(other => other.died === 0)
+      this.#dead = 0
+    }
+    return true
+  }
+
+  /** Removes every key and ends the waits on them. */
+  clear(): void {
+    for (const key of this.#holders.keys()) this.touch(key)
+    this.#holders = new Map()
+    this.#slots = new Map()
+    this.#row = []
+    this.#dead = 0
+    this.#last = null
   }
 
   /** Marks `key` as changed in a way that may serve or end a wait. */
   touch(key: string): void {
     this.#ready.add(key)
   }
+
+  /** The keys that were touched since the last call. */
+  takeReady(): readonly string[] {
+    if (this.#ready.size === 0) return NO_KEYS
+    const keys = [...this.#ready]
+    this.#ready = new Set()
+    return keys
+  }
+
+  /** Number of keys in `slot`. */
+  countInSlot(slot: Slot): number {
+    return this.#slots.get(slot)?.count ?? 0
+  }
+
+  /** At most `count` keys of `slot`, oldest first. */
+  keysInSlot(slot: Slot, count: number): string[] {
+    const keys: string[] = []
+    let holder = this.#slots.get(slot)?.first ?? null
+    for (; holder !== null && keys.length < count; holder = holder.after) keys.push(holder.key)
+    return keys
+  }
+
+  /**
+   * Visits at most `count` keys whose number is at least `from`, in order.
+   *
+   * @returns where to go on, 0 at the end
+   */
+  scan(from: number, count: number, visit: (key: string, holder: Holder) => void): number {
+    let low = 0
+    let high = this.#row.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#row[middle] as Holder).number < from) low = middle + 1
+      else high = middle
+    }
+    let left = count
+    for (; low < this.#row.length; low += 1) {
+      const holder = this.#row[low] as Holder
+      if (holder.died !== 0) continue
+      if (left === 0) return holder.number
+      visit(holder.key, holder)
+      left -= 1
+    }
+    return 0
+  }
+
+  /** All holders by number, dead ones among them, in an array that only grows. For cuts. */
+  get row(): readonly Holder[] {
+    return this.#row
+  }
+
+  /**
+   * Begins a cut: `guard` is told of every key that a command reaches for, until `unguard`.
+   *
+   * @returns the cut's number: a holder was dead before it if `died` is not 0 and at most this
+   */
+  guard(guard: Guard): number {
+    this.#guards.push(guard)
+    this.#cuts += 1
+    return this.#cuts
+  }
+
+  unguard(guard: Guard): void {
+    const i = this.#guards.indexOf(guard)
+    if (i >= 0) this.#guards.splice(i, 1)
+  }
 }
+
+const NO_KEYS: readonly string[] = []

@@ -1,0 +1,259 @@
+// The front desk: every command of every client passes here, once down and once up.
+//
+// Down: `execute` takes a place in the session's line and sends the command on its
+// road (road.ts). Up: the session releases replies in order. What may go on after
+// a pause goes on at the end of the turn, in `flush`, and never from inside a
+// replica's call.
+
+import type { Argv } from '../base/argv.ts'
+import { assert } from '../base/assert.ts'
+import type { Counter } from '../base/metrics.ts'
+import type { Ms, NodeId, ShardId } from '../base/types.ts'
+import type { CommandSpec } from '../machine/command.ts'
+import { COMMANDS } from '../machine/commands/table.ts'
+import { NULL_ARRAY, type Reply } from '../machine/reply.ts'
+import type { Lost } from '../replica/ports.ts'
+import type { SlotMap } from '../topology/slot-map.ts'
+import { CommandIndex } from './command-index.ts'
+import { DESK_COMMANDS } from './commands/table.ts'
+import type { Tally } from './desk.ts'
+import type { BrokerPorts, Producer, Shard } from './ports.ts'
+import { inDoubt, unblocked, unblockedByClient } from './refusals.ts'
+import { Road } from './road.ts'
+import { type Client, Session, type SessionOptions, type SessionOwner } from './session.ts'
+
+export class Broker implements SessionOwner {
+  readonly #ports: BrokerPorts
+  readonly #road: Road
+  readonly #sessions = new Map<number, Session>()
+  readonly #tally: Tally = { connections: 0, commands: 0, errors: 0, refused: 0 }
+  readonly #inDoubt: Counter
+  readonly #flushListeners: (() => void)[] = []
+  readonly #topologyListeners = new Set<() => void>()
+  readonly #onSoon: () => void
+  #lastId = 0
+  /** Commands of all sessions that got no answer yet. */
+  #inFlight = 0
+  /** Sessions that may go on, looked at in `flush`. */
+  #waking: Session[] = []
+  #flushWanted = false
+  #soonAsked = false
+  /** The clock as of the last flush: fine enough for `idle`. */
+  #now: Ms
+
+  constructor(ports: BrokerPorts, commands: Iterable<CommandSpec> = COMMANDS) {
+    this.#ports = ports
+    this.#now = ports.clock.monotonic()
+    this.#onSoon = () => {
+      this.#soonAsked = false
+      if (this.#flushWanted) this.flush()
+    }
+    this.#road = new Road({
+      ports,
+      sessions: this.#sessions,
+      commands: new CommandIndex(commands, DESK_COMMANDS),
+      tally: this.#tally,
+      startedAt: this.#now,
+      shards: () => this.#shards(),
+      unblock: (session, withError) => this.#unblock(session, withError),
+      kill: (session, reason) => this.#kill(session, reason),
+    })
+    const { metrics } = ports
+    this.#inDoubt = metrics.counter('broker_in_doubt_total', 'Commands answered with INDOUBT')
+    metrics.gauge({
+      name: 'broker_commands',
+      help: 'Commands taken since the start or CONFIG RESETSTAT',
+      read: () => this.#tally.commands,
+    })
+    metrics.gauge({
+      name: 'broker_sessions',
+      help: 'Clients that are connected',
+      read: () => this.#sessions.size,
+    })
+    metrics.gauge({
+      name: 'broker_in_flight',
+      help: 'Commands that got no answer yet',
+      read: () => this.#inFlight,
+    })
+  }
+
+  connect(client: Client, options: SessionOptions): Session {
+    this.#lastId += 1
+    this.#tally.connections += 1
+    this.#now = this.#ports.clock.monotonic()
+    const session = new Session(this.#lastId, client, options, this, this.#now)
+    this.#sessions.set(session.id, session)
+    return session
+  }
+
+  /**
+   * Takes one command. The words are read at once; what is kept is copied.
+   *
+   * @param ticket   the caller's, echoed in `answer`
+   * @param producer makes the command safe to repeat; null: it is done as often as it comes
+   * @returns false: take no more commands of this session until `client.resume()`
+   */
+  execute(session: Session, argv: Argv, ticket: number, producer: Producer | null): boolean {
+    assert(!session.ordered || !session.paused, 'a command came from a paused session')
+    const place = this.#owe(session, ticket)
+    if (session.silence !== 'none') {
+      session.markSilent(place)
+      if (session.silence === 'next') session.silence = 'none'
+    }
+    const full = this.#inFlight > this.#ports.options.nodeInFlightMax
+    this.#road.take(session, argv, place, producer, full)
+    return this.#mayGoOn(session)
+  }
+
+  /** Gives `reply` its place among the answers, for what a door has to say itself (a protocol error). */
+  refuse(session: Session, ticket: number, reply: Reply): void {
+    this.#tally.refused += 1
+    session.answer(this.#owe(session, ticket), reply)
+  }
+
+  /** The client is gone: its waits end, what it is still owed is dropped. */
+  disconnect(session: Session): void {
+    if (session.closed) return
+    session.closed = true
+    session.held = null
+    this.#sessions.delete(session.id)
+    this.#inFlight -= session.unanswered
+    for (const replica of new Set(session.waits.values())) replica?.forget(session)
+    session.waits.clear()
+  }
+
+  /** Runs `listener` at the end of each turn: doors write what they gathered, once a socket. */
+  onFlush(listener: () => void): void {
+    this.#flushListeners.push(listener)
+  }
+
+  /**
+   * The end of a turn: paused sessions go on, doors write.
+   *
+   * The roof calls it after each turn; after answers outside of one the desk
+   * calls it itself, once the input that waits was handled.
+   */
+  flush(): void {
+    this.#flushWanted = false
+    this.#now = this.#ports.clock.monotonic()
+    if (this.#waking.length > 0) {
+      const waking = this.#waking
+      this.#waking = []
+      for (const session of waking) {
+        session.waking = false
+        this.#wake(session)
+      }
+    }
+    for (const listener of this.#flushListeners) listener()
+  }
+
+  map(): SlotMap {
+    return this.#ports.directory.map()
+  }
+
+  /** 0: unknown. */
+  leaderOf(shard: ShardId): NodeId {
+    return this.#ports.directory.leaderOf(shard)
+  }
+
+  /** Null: the node serves; otherwise why not. */
+  health(): string | null {
+    return this.#ports.health()
+  }
+
+  /** @returns the unsubscribe */
+  watchTopology(listener: () => void): () => void {
+    this.#topologyListeners.add(listener)
+    return () => this.#topologyListeners.delete(listener)
+  }
+
+  /** Called by the roof when the map or a leader changed. */
+  topologyChanged(): void {
+    for (const listener of this.#topologyListeners) listener()
+  }
+
+  /** For sessions: a command was answered. */
+  settled(session: Session, reply: Reply): void {
+    this.#inFlight -= 1
+    if (reply.kind === 'error') this.#tally.errors += 1
+    if (session.paused && !session.waking) {
+      session.waking = true
+      this.#waking.push(session)
+    }
+    if (!this.#flushWanted) this.#wantFlush()
+  }
+
+  /** For sessions: how the desk words what a replica lost. */
+  lostReply(session: Session, place: number, why: Lost): Reply {
+    switch (why) {
+      case 'timeout':
+        return session.unblockErrors.delete(place) ? unblockedByClient : NULL_ARRAY
+      case 'unblocked':
+        return unblocked
+      case 'in-doubt':
+        this.#inDoubt.add()
+        return inDoubt
+      case 'moved':
+        return this.#road.redirect(session, session.slotAt(place))
+    }
+  }
+
+  /** The shards with a replica here, by number. */
+  #shards(): readonly Shard[] {
+    const ids = [...this.map().shards.keys()].sort((a, b) => a - b)
+    return ids.map(id => this.#ports.shard(id)).filter(shard => shard !== undefined)
+  }
+
+  #owe(session: Session, ticket: number): number {
+    session.lastAt = this.#now
+    this.#inFlight += 1
+    this.#tally.commands += 1
+    return session.owe(ticket)
+  }
+
+  /** Whether `session` takes another command; if not, it is paused. */
+  #mayGoOn(session: Session): boolean {
+    const stop =
+      session.held !== null ||
+      session.closing !== null ||
+      (session.ordered && session.waits.size > 0) ||
+      session.owedCount >= this.#ports.options.sessionInFlightMax
+    session.paused = stop
+    return !stop
+  }
+
+  #wake(session: Session): void {
+    if (session.closed || session.closing !== null) return
+    const { held } = session
+    if (held !== null) {
+      session.held = null
+      this.#road.take(session, held.argv, held.place, held.producer, false)
+    }
+    if (this.#mayGoOn(session)) session.client.resume()
+  }
+
+  #wantFlush(): void {
+    this.#flushWanted = true
+    if (this.#soonAsked) return
+    this.#soonAsked = true
+    this.#ports.clock.soon(this.#onSoon)
+  }
+
+  /** CLIENT KILL. The session whose command runs now is closed by the road, after its reply. */
+  #kill(session: Session, reason: string): void {
+    if (session.closing !== null) return
+    session.closing = reason
+    session.client.close(reason)
+  }
+
+  #unblock(session: Session, withError: boolean): boolean {
+    let ended = false
+    for (const [place, replica] of [...session.waits]) {
+      if (replica === null) continue
+      if (withError) session.unblockErrors.add(place)
+      if (replica.unblock(session, place)) ended = true
+      else session.unblockErrors.delete(place)
+    }
+    return ended
+  }
+}

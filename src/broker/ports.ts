@@ -1,0 +1,98 @@
+// What the front desk needs from the rooms below and from the roof.
+//
+// Shapes, not classes: the replica and the machine satisfy them without knowing,
+// and tests bring a shard that applies at once.
+
+import type { Argv } from '../base/argv.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/log.ts'
+import type { Metrics } from '../base/metrics.ts'
+import type { Random } from '../base/random.ts'
+import type { Index, Ms, NodeId, ShardId } from '../base/types.ts'
+import type { Wait } from '../base/wait.ts'
+import type { CommandSpec } from '../machine/command.ts'
+import type { Keyspace } from '../machine/keyspace.ts'
+import type { Reply } from '../machine/reply.ts'
+import type { Asker, Query, Refusal } from '../replica/ports.ts'
+import type { SlotMap } from '../topology/slot-map.ts'
+
+/** Who repeats a command safely: the session and the number under which its reply is kept. */
+export type Producer = { readonly id: string; readonly epoch: number; readonly sequence: number }
+
+/** One shard's copy on this node, as the desk reaches it. */
+export interface ReplicaPort {
+  readonly shard: ShardId
+  /** 0: unknown. */
+  readonly leader: NodeId
+  readonly isLeader: boolean
+  readonly applied: Index
+  readonly commit: Index
+  /** Copies the words at once. */
+  propose(
+    asker: Asker<Reply>,
+    ticket: number,
+    argv: Argv,
+    producer: Producer | null,
+    grows: boolean,
+  ): Refusal | null
+  /** `afterWrites`: not before what `asker` proposed here is applied. */
+  read(
+    asker: Asker<Reply>,
+    ticket: number,
+    query: Query<Reply>,
+    afterWrites: boolean,
+  ): Refusal | null
+  /** Ends the waits of `asker` without an answer. */
+  forget(asker: Asker<Reply>): void
+  /** Ends one wait by lose(ticket, 'timeout'); false if there is none. */
+  unblock(asker: Asker<Reply>, ticket: number): boolean
+}
+
+/** What a shard's state machine is to the desk: something to read. */
+export interface MachinePort {
+  readonly keyspace: Keyspace
+  /** Answers a command that only reads. */
+  query(spec: CommandSpec, args: unknown, now: Ms): Reply | Wait
+}
+
+export type Shard = { readonly replica: ReplicaPort; readonly machine: MachinePort }
+
+/** Where things are. */
+export interface Directory {
+  map(): SlotMap
+  /** 0: unknown. */
+  leaderOf(shard: ShardId): NodeId
+  /** Whether the node is known to be gone: CLUSTER NODES shows it as failed. */
+  isDown(node: NodeId): boolean
+}
+
+export type BrokerOptions = {
+  /** False: a plain Redis to its clients; one shard, no redirects. */
+  readonly clusterEnabled: boolean
+  /** Of Slotcast. */
+  readonly version: string
+  /** Commands of one session that are not answered; beyond, the session is paused. */
+  readonly sessionInFlightMax: number
+  /** Commands of all sessions that are not answered; beyond, TRYAGAIN. */
+  readonly nodeInFlightMax: number
+  /** At which data of all shards OOM begins; 0: unbounded. For CONFIG and INFO; memoryFull() decides. */
+  readonly memoryBytesMax: number
+}
+
+export type BrokerPorts = {
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly self: NodeId
+  readonly directory: Directory
+  readonly options: BrokerOptions
+  /** The replica of `id` on this node. */
+  shard(id: ShardId): Shard | undefined
+  /** Null: the node serves; otherwise why not. */
+  health(): string | null
+  /** Whether memory is used up, so that commands which add data are refused (OOM). */
+  memoryFull(): boolean
+  /** Bytes the process holds, for INFO. */
+  memoryBytes(): number
+}

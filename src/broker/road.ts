@@ -1,0 +1,314 @@
+// The road's first half: from the words of a command to the replica that carries it out.
+//
+//   name -> arity -> hold? -> keys to shard -> memory -> parse -> propose or read
+//
+// The order of refusals is Redis' own (COMMANDS 1.3). Nothing here allocates for a
+// write with one key, beyond what its parse does.
+
+import { Argv } from '../base/argv.ts'
+import { limits } from '../base/limits.ts'
+import type { Counter } from '../base/metrics.ts'
+import type { ShardId } from '../base/types.ts'
+import { Wait } from '../base/wait.ts'
+import { isError } from '../machine/command.ts'
+import { wrongArity } from '../machine/commands/table.ts'
+import { keysOf } from '../machine/keys-of.ts'
+import {
+  array,
+  EMPTY_ARRAY,
+  fail,
+  NULL_ARRAY,
+  OK,
+  type Reply,
+  syntaxError,
+  text,
+} from '../machine/reply.ts'
+import type { Refusal } from '../replica/ports.ts'
+import { CROSS_SLOT, commonSlot, elsewhere, NO_KEYS, slotOfWord } from '../topology/route.ts'
+import { UNASSIGNED } from '../topology/slot-map.ts'
+import type { Entry } from './command-index.ts'
+import type { Desk, DeskCommand } from './desk.ts'
+import { Gatherer, merge, parseScanCursor, ScanRelay } from './gathering.ts'
+import type { Producer, Shard } from './ports.ts'
+import { ReadQuery } from './read-query.ts'
+import * as refusals from './refusals.ts'
+import type { Session } from './session.ts'
+
+/** A key is over its limit; beside route's own codes. */
+const KEY_TOO_LONG = -3
+
+/** SCAN's answer behind the last shard. */
+const SCAN_END = array([text('0'), EMPTY_ARRAY])
+const invalidCursor = fail('ERR invalid cursor')
+
+/** Whether these words of a command that can wait ask for it. */
+function mayBlock(entry: Entry, argv: Argv): boolean {
+  if (entry.blocks !== 'option') return entry.blocks === 'always'
+  for (let i = 1; i < argv.count; i += 1) {
+    if (argv.is(i, 'BLOCK')) return true
+    if (argv.is(i, 'STREAMS')) return false
+  }
+  return false
+}
+
+export class Road {
+  readonly #desk: Desk
+  readonly #clusterEnabled: boolean
+  readonly #redirects: Counter
+  readonly #refusals: Counter
+
+  constructor(desk: Desk) {
+    this.#desk = desk
+    this.#clusterEnabled = desk.ports.options.clusterEnabled
+    const { metrics } = desk.ports
+    this.#redirects = metrics.counter('broker_redirects_total', 'Commands answered with MOVED')
+    this.#refusals = metrics.counter('broker_refused_total', 'Commands the desk turned down')
+  }
+
+  /**
+   * Sends a command on its way; its answer comes by `session.answer(place, …)`,
+   * perhaps at once. A command that must wait for those before it is held instead.
+   *
+   * @param full the node has too much in flight: only what the desk answers itself goes on
+   */
+  take(
+    session: Session,
+    argv: Argv,
+    place: number,
+    producer: Producer | null,
+    full: boolean,
+  ): void {
+    const reply = this.#go(session, argv, place, producer, full)
+    if (reply === null) return
+    if (reply.kind === 'error') {
+      this.#refusals.add()
+      this.#desk.tally.refused += 1
+    }
+    session.answer(place, reply)
+    // QUIT, or CLIENT KILL of itself: closed behind its own reply.
+    if (session.closing !== null) session.client.close(session.closing)
+  }
+
+  /** Where a command of `slot` should go instead; -1: it has no slot. */
+  redirect(session: Session, slot: number): Reply {
+    if (slot < 0) return this.#clusterEnabled ? refusals.clusterDown : refusals.loading
+    const { directory } = this.#desk.ports
+    const map = directory.map()
+    const to = elsewhere(map, shard => directory.leaderOf(shard), slot, session.options.door)
+    if (to === 'unserved') return refusals.slotNotServed
+    if (to === 'leaderless') return refusals.clusterDown
+    this.#redirects.add()
+    return refusals.moved(slot, map.epoch, to)
+  }
+
+  /** @returns the reply, or null: it is on its way, or held */
+  #go(
+    session: Session,
+    argv: Argv,
+    place: number,
+    producer: Producer | null,
+    full: boolean,
+  ): Reply | null {
+    if (argv.count === 0) return refusals.emptyCommand
+    const entry = this.#desk.commands.find(argv)
+    if ('kind' in entry) return entry
+    session.lastCommand = entry.spec.name
+    if (mustHold(session, entry)) {
+      session.held = { argv: argv.copy(), place, producer }
+      return null
+    }
+    if (entry.desk !== null) return this.#atDesk(session, argv, entry.desk, place)
+    if (full) return refusals.overloaded
+    if (entry.gathering === 'scan') return this.#scan(session, argv, entry, place)
+    if (entry.gathering !== null) return this.#gather(session, argv, entry, place)
+    return this.#toShard(session, argv, entry, place, producer)
+  }
+
+  #atDesk(session: Session, argv: Argv, command: DeskCommand, place: number): Reply | null {
+    if (command.run === undefined) return wrongArity(command)
+    const reply = command.run(this.#desk, session, argv)
+    if (reply === null) session.markSilent(place)
+    else if (command.heardInSilence === true) session.markHeard(place)
+    return reply ?? OK
+  }
+
+  #toShard(
+    session: Session,
+    argv: Argv,
+    entry: Entry,
+    place: number,
+    producer: Producer | null,
+  ): Reply | null {
+    const slot = this.#slotOf(entry, argv)
+    if (slot === KEY_TOO_LONG) return refusals.keyTooLong
+    if (slot === NO_KEYS) return this.#keyless(argv, entry)
+    let shardId: ShardId
+    if (this.#clusterEnabled) {
+      if (slot === CROSS_SLOT) return refusals.crossSlot
+      session.markSlot(place, slot)
+      shardId = this.#desk.ports.directory.map().ownerOf(slot)
+      if (shardId === UNASSIGNED) return refusals.slotNotServed
+    } else {
+      shardId = this.#onlyShard()
+    }
+    const shard = this.#desk.ports.shard(shardId)
+    if (shard === undefined || !shard.replica.isLeader)
+      return this.#notHere(session, argv, entry, place, shard)
+    if (entry.grows && this.#desk.ports.memoryFull()) return refusals.outOfMemory
+    return entry.writes
+      ? this.#propose(session, argv, entry, place, producer, shard)
+      : this.#read(session, argv, entry, place, shard)
+  }
+
+  /** The slot of the command's keys, or what is wrong with them. */
+  #slotOf(entry: Entry, argv: Argv): number {
+    if (entry.soleKey > 0) {
+      if (argv.length(entry.soleKey) > limits.keyBytesMax) return KEY_TOO_LONG
+      return slotOfWord(argv, entry.soleKey)
+    }
+    const words = keysOf(entry.spec, argv)
+    for (const word of words) if (argv.length(word) > limits.keyBytesMax) return KEY_TOO_LONG
+    return commonSlot(argv, words)
+  }
+
+  /** Standalone: the one shard there is. */
+  #onlyShard(): ShardId {
+    for (const id of this.#desk.ports.directory.map().shards.keys()) return id
+    return UNASSIGNED
+  }
+
+  #propose(
+    session: Session,
+    argv: Argv,
+    entry: Entry,
+    place: number,
+    producer: Producer | null,
+    shard: Shard,
+  ): Reply | null {
+    // A mistake is answered here, so that it costs no log entry; apply parses again.
+    const parsed = entry.spec.parse?.(argv)
+    if (isError(parsed)) return parsed
+    if (mayBlock(entry, argv)) session.markWait(place, shard.replica)
+    const refusal = shard.replica.propose(session, place, argv, producer, entry.grows)
+    return refusal === null ? null : this.#turnedDown(session, place, refusal)
+  }
+
+  #read(
+    session: Session,
+    argv: Argv,
+    entry: Entry,
+    place: number,
+    { replica, machine }: Shard,
+  ): Reply | null {
+    const { spec } = entry
+    if (spec.query === undefined) return syntaxError
+    const parsed = spec.parse?.(argv)
+    if (isError(parsed)) return parsed
+    // Writes of this session that are on their way come before what it reads.
+    const afterWrites = session.ordered && session.unanswered - 1 > session.reads
+    session.markRead(place)
+    if (mayBlock(entry, argv)) session.markWait(place, replica)
+    const query = new ReadQuery(spec, machine, parsed)
+    const refusal = replica.read(session, place, query, afterWrites)
+    return refusal === null ? null : this.#turnedDown(session, place, refusal)
+  }
+
+  #turnedDown(session: Session, place: number, refusal: Refusal): Reply {
+    if (refusal === 'not-leader') return this.redirect(session, session.slotAt(place))
+    return refusal === 'disk-full' ? refusals.diskFull : refusals.overloaded
+  }
+
+  /** This node does not lead the shard: stale reads for who asked for them, a redirect for others. */
+  #notHere(
+    session: Session,
+    argv: Argv,
+    entry: Entry,
+    place: number,
+    shard: Shard | undefined,
+  ): Reply {
+    if (session.readonly && shard !== undefined && !entry.writes && !mayBlock(entry, argv))
+      return this.#readHere(argv, entry, shard)
+    const slot = session.slotAt(place)
+    if (slot >= 0) {
+      const { directory, self } = this.#desk.ports
+      const leader = directory.leaderOf(directory.map().ownerOf(slot))
+      // Not serving yet what is said to be led here: nobody else does, either.
+      if (leader === self) return refusals.clusterDown
+    }
+    return this.redirect(session, slot)
+  }
+
+  /** Reads this node's own copy at once, however old it is. */
+  #readHere(argv: Argv, entry: Entry, shard: Shard): Reply {
+    const { spec } = entry
+    if (spec.query === undefined) return syntaxError
+    const parsed = spec.parse?.(argv)
+    if (isError(parsed)) return parsed
+    const query = new ReadQuery(spec, shard.machine, parsed)
+    const reply = query.run(this.#desk.ports.clock.now())
+    return reply instanceof Wait ? NULL_ARRAY : reply
+  }
+
+  /** A machine's command without keys (HELP), or with broken words: any copy of any shard can tell. */
+  #keyless(argv: Argv, entry: Entry): Reply {
+    const shard = this.#desk.shards()[0]
+    if (shard !== undefined) return this.#readHere(argv, entry, shard)
+    const parsed = entry.spec.parse?.(argv)
+    return isError(parsed) ? parsed : refusals.clusterDown
+  }
+
+  #led(): readonly Shard[] {
+    return this.#desk.shards().filter(shard => shard.replica.isLeader)
+  }
+
+  /** All keys of this node: every shard it leads is asked, and the session waits for all of them. */
+  #gather(session: Session, argv: Argv, entry: Entry, place: number): Reply | null {
+    const { gathering, spec } = entry
+    if (gathering === null) return syntaxError
+    const parsed = spec.parse?.(argv)
+    if (isError(parsed)) return parsed
+    const shards = this.#led()
+    if (shards.length === 0) return entry.writes ? refusals.readOnlyReplica : merge(gathering, [])
+    session.markWait(place, null)
+    const gatherer = new Gatherer(session, place, gathering, shards.length)
+    for (const { replica, machine } of shards) {
+      const refusal =
+        spec.query !== undefined
+          ? replica.read(gatherer, 0, new ReadQuery(spec, machine, parsed), false)
+          : replica.propose(gatherer, 0, argv, null, entry.grows)
+      if (refusal !== null) gatherer.answer(0, refusals.overloaded)
+    }
+    return null
+  }
+
+  /** One step of SCAN, at the shard that the cursor names or the next that is led here. */
+  #scan(session: Session, argv: Argv, entry: Entry, place: number): Reply | null {
+    const { spec } = entry
+    const cursor = parseScanCursor(argv.latin1(1))
+    if (cursor === null || spec.query === undefined) return invalidCursor
+    const shards = this.#led()
+    const at = shards.findIndex(({ replica }) => replica.shard >= cursor.shard)
+    const shard = shards[at]
+    const inner = shard?.replica.shard === cursor.shard ? cursor.inner : 0n
+    const words: (string | Uint8Array)[] = ['SCAN', inner.toString()]
+    for (let i = 2; i < argv.count; i += 1) words.push(argv.bytes(i))
+    const parsed = spec.parse?.(Argv.of(...words))
+    if (isError(parsed)) return parsed
+    if (shard === undefined) return SCAN_END
+    const next = shards[at + 1]?.replica.shard ?? 0
+    const relay = new ScanRelay(session, place, shard.replica.shard, next)
+    session.markWait(place, null)
+    const query = new ReadQuery(spec, shard.machine, parsed)
+    const refusal = shard.replica.read(relay, 0, query, false)
+    return refusal === null ? null : refusals.overloaded
+  }
+}
+
+/**
+ * Whether a command of an ordered session has to wait for those before it: a write
+ * for unanswered reads, which would see it; a barrier for everything.
+ */
+function mustHold(session: Session, entry: Entry): boolean {
+  if (!session.ordered || session.unanswered <= 1) return false
+  return entry.writes ? session.reads > 0 || entry.gathering !== null : entry.barrier
+}

@@ -1,0 +1,171 @@
+// One client's standing at the desk: who it is, what it speaks, and what it is owed.
+//
+// A session is its own asker: replicas answer it by place, and it hands replies
+// to its door, in an ordered session in the order of the commands. The desk owns
+// all fields; doors read `protocol` and add to the byte counts.
+
+import type { Argv } from '../base/argv.ts'
+import type { Ms } from '../base/types.ts'
+import type { Reply } from '../machine/reply.ts'
+import type { Asker, Lost } from '../replica/ports.ts'
+import type { DoorName } from '../topology/route.ts'
+import { Owed, READS, SILENT, WAITS } from './owed.ts'
+import type { Producer, ReplicaPort } from './ports.ts'
+
+/** A door's end of a session. */
+export interface Client {
+  /** Once for each execute; in ordered sessions in the order of the calls. Must not call the desk back. */
+  answer(ticket: number, reply: Reply): void
+  /** The session takes commands again after execute returned false; it may execute at once. */
+  resume(): void
+  /** The desk ends the session (QUIT, CLIENT KILL): write what was answered, then close and disconnect. */
+  close(reason: string): void
+}
+
+export type SessionOptions = {
+  readonly door: DoorName
+  /** Answers come in the order of the calls. */
+  readonly ordered: boolean
+  /** Remote `host:port`. */
+  readonly address: string
+  readonly localAddress: string
+}
+
+/** A command that may not go yet: the session is paused until it may. */
+export type Held = {
+  readonly argv: Argv
+  readonly place: number
+  readonly producer: Producer | null
+}
+
+/** Whom a session tells. */
+export interface SessionOwner {
+  /** A command was answered with `reply`. */
+  settled(session: Session, reply: Reply): void
+  /** The reply for a command that its replica lost. */
+  lostReply(session: Session, place: number, why: Lost): Reply
+}
+
+export class Session implements Asker<Reply> {
+  /** Rising, from 1, for the life of the process. */
+  readonly id: number
+  readonly client: Client
+  readonly options: SessionOptions
+  readonly ordered: boolean
+  readonly connectedAt: Ms
+  readonly #owner: SessionOwner
+  readonly #owed: Owed
+
+  /** RESP's version. Replies are encoded in the one that holds when they are given. */
+  protocol: 2 | 3 = 2
+  name = ''
+  libName = ''
+  libVersion = ''
+  /** READONLY: reads may be served by a follower. */
+  readonly = false
+  noEvict = false
+  noTouch = false
+  /** CLIENT REPLY: off until ON, or for the next command. */
+  silence: 'none' | 'next' | 'all' = 'none'
+  /** Name of the last command, for CLIENT LIST. */
+  lastCommand = 'NULL'
+  lastAt: Ms
+  commandCount = 0
+  bytesIn = 0
+  bytesOut = 0
+
+  /** Commands that got no answer yet. */
+  unanswered = 0
+  /** Of these: reads. */
+  reads = 0
+  /** Places of commands that may wait long, and where; null: at several shards. */
+  readonly waits = new Map<number, ReplicaPort | null>()
+  /** Waits that CLIENT UNBLOCK ends with an error. */
+  readonly unblockErrors = new Set<number>()
+  held: Held | null = null
+  /** execute returned false; the client waits for resume. */
+  paused = false
+  /** The desk will look at it at the end of the turn. */
+  waking = false
+  /** Why it ends once what it is owed is written; null: it goes on. */
+  closing: string | null = null
+  closed = false
+
+  constructor(id: number, client: Client, options: SessionOptions, owner: SessionOwner, now: Ms) {
+    this.id = id
+    this.client = client
+    this.options = options
+    this.ordered = options.ordered
+    this.#owner = owner
+    this.#owed = new Owed(options.ordered)
+    this.connectedAt = now
+    this.lastAt = now
+  }
+
+  /** Takes a place in line for a command. */
+  owe(ticket: number): number {
+    this.unanswered += 1
+    this.commandCount += 1
+    return this.#owed.open(ticket)
+  }
+
+  /** Commands that hold a place: unanswered, or answered before their turn. */
+  get owedCount(): number {
+    return this.#owed.count
+  }
+
+  markSlot(place: number, slot: number): void {
+    this.#owed.markSlot(place, slot)
+  }
+
+  /** The slot that the command at `place` was routed by, or -1. */
+  slotAt(place: number): number {
+    return this.#owed.slot(place)
+  }
+
+  markRead(place: number): void {
+    this.#owed.mark(place, READS)
+    this.reads += 1
+  }
+
+  markWait(place: number, replica: ReplicaPort | null): void {
+    this.#owed.mark(place, WAITS)
+    this.waits.set(place, replica)
+  }
+
+  markSilent(place: number): void {
+    this.#owed.mark(place, SILENT)
+  }
+
+  markHeard(place: number): void {
+    this.#owed.unmark(place, SILENT)
+  }
+
+  answer(place: number, reply: Reply): void {
+    if (this.closed) return
+    const marks = this.#owed.marks(place)
+    if ((marks & READS) !== 0) this.reads -= 1
+    if ((marks & WAITS) !== 0) this.waits.delete(place)
+    this.unanswered -= 1
+    if (this.#owed.isNext(place)) {
+      this.#hand(place, reply)
+      for (let next = this.#owed.nextEarly(); next >= 0; next = this.#owed.nextEarly())
+        this.#hand(next, this.#owed.takeEarly(next))
+    } else {
+      this.#owed.keep(place, reply)
+    }
+    this.#owner.settled(this, reply)
+  }
+
+  lose(place: number, why: Lost): void {
+    if (this.closed) return
+    this.answer(place, this.#owner.lostReply(this, place, why))
+  }
+
+  #hand(place: number, reply: Reply): void {
+    const ticket = this.#owed.ticket(place)
+    const silent = (this.#owed.marks(place) & SILENT) !== 0
+    this.#owed.close(place)
+    if (!silent) this.client.answer(ticket, reply)
+  }
+}

@@ -1,0 +1,48 @@
+// Whole numbers as clients write them: strict, signed, 64 bits (Redis: string2ll).
+
+import type { Argv } from '../base/argv.ts'
+
+const ZERO = 0x30
+const NINE = 0x39
+const DASH = 0x2d
+const SAFE_DIGITS = 15
+const INT64_MIN = -(1n << 63n)
+const INT64_MAX = (1n << 63n) - 1n
+const STRICT = /^(?:0|-?[1-9][0-9]{0,18})$/
+
+/**
+ * Word i as a signed 64-bit number: decimal, no `+`, no leading zeros, no blanks.
+ *
+ * @returns a number where it is exact, a bigint beyond 2^53, null if it is none
+ */
+export function parseInteger(argv: Argv, i: number): number | bigint | null {
+  const from = argv.from(i)
+  const to = argv.to(i)
+  const bytes = argv.buffer
+  const negative = bytes[from] === DASH && to > from
+  const first = negative ? from + 1 : from
+  const digits = to - first
+  if (digits < 1 || digits > SAFE_DIGITS) return digits < 1 ? null : parseLong(argv.latin1(i))
+  if (bytes[first] === ZERO) return digits === 1 && !negative ? 0 : null
+  let value = 0
+  for (let k = first; k < to; k += 1) {
+    const byte = bytes[k] as number
+    if (byte < ZERO || byte > NINE) return null
+    value = value * 10 + (byte - ZERO)
+  }
+  return negative ? -value : value
+}
+
+function parseLong(text: string): number | bigint | null {
+  if (!STRICT.test(text)) return null
+  const value = BigInt(text)
+  if (value < INT64_MIN || value > INT64_MAX) return null
+  const near = Number(value)
+  return Number.isSafeInteger(near) ? near : value
+}
+
+/** A number for what is only compared and counted with: beyond 2^53 the nearest safe integer. */
+export function clampToSafe(value: number | bigint): number {
+  if (typeof value === 'number') return value
+  return value < 0 ? Number.MIN_SAFE_INTEGER : Number.MAX_SAFE_INTEGER
+}
