@@ -16,6 +16,10 @@ const UPPER_A = 0x41
 const UPPER_Z = 0x5a
 const LOWER_A = 0x61
 const LOWER_Z = 0x7a
+/** Remembered keys: a power of two. */
+const KEYS_KEPT = 256
+/** Longer keys are decoded each time. */
+const KEY_BYTES_KEPT = 64
 
 export class Argv {
   /** What the offsets point into. */
@@ -27,6 +31,8 @@ export class Argv {
   /** Where the command, as a RESP array of bulk strings, begins and ends in `buffer`. */
   start = 0
   end = 0
+  /** Keys seen before, by hash: finding one again costs less than decoding it, and its hash is known to maps. */
+  #keys: (string | undefined)[] | null = null
 
   /** Makes an Argv that owns its bytes, in the wire form that entries carry. */
   static of(...words: readonly (string | Uint8Array)[]): Argv {
@@ -86,6 +92,28 @@ export class Argv {
   /** Word i as a string of one character a byte: the form in which keys and names are map keys. */
   latin1(i: number): string {
     return this.buffer.latin1Slice(this.from(i), this.to(i))
+  }
+
+  /** Word i as `latin1` gives it, for words that come again and again. For Argvs that are filled again and again. */
+  key(i: number): string {
+    const from = this.from(i)
+    const to = this.to(i)
+    const length = to - from
+    if (length > KEY_BYTES_KEPT) return this.buffer.latin1Slice(from, to)
+    const bytes = this.buffer
+    let hash = length
+    for (let k = from; k < to; k += 1) hash = (Math.imul(hash, 31) + (bytes[k] as number)) | 0
+    if (this.#keys === null) this.#keys = new Array<string | undefined>(KEYS_KEPT).fill(undefined)
+    const place = (hash ^ (hash >>> 15)) & (KEYS_KEPT - 1)
+    const kept = this.#keys[place]
+    if (kept !== undefined && kept.length === length) {
+      let k = 0
+      while (k < length && kept.charCodeAt(k) === bytes[from + k]) k += 1
+      if (k === length) return kept
+    }
+    const key = bytes.latin1Slice(from, to)
+    this.#keys[place] = key
+    return key
   }
 
   /** Whether word i is `upper` (ASCII capitals, digits and signs) in any case. */

@@ -177,6 +177,11 @@ export class Writer {
     this.#buffer.writeUInt32LE(value, at)
   }
 
+  /** What was written from `from` to `to`, until the next write. */
+  view(from: number, to: number): Buffer {
+    return this.#buffer.subarray(from, to)
+  }
+
   /** What was written, which the caller owns from now on. The writer begins anew. */
   take(): Buffer {
     const taken = this.#buffer.subarray(0, this.#length)

@@ -40,3 +40,35 @@ export function payloadCount(payload: Buffer): number {
 export function payloadNow(payload: Buffer): Ms {
   return payload.readDoubleLE(8)
 }
+
+/** Where a command's producer session stands, and what it says. One object, filled again by each call. */
+export type ProducerMark = {
+  /** The producer's id, one character a byte. */
+  id: string
+  epoch: number
+  /** -1: beyond 2^53 - 1, which no producer of ours sends. */
+  sequence: number
+  /** Where the command begins. */
+  end: number
+}
+
+const mark: ProducerMark = { id: '', epoch: 0, sequence: 0, end: 0 }
+const EPOCH_BYTES = 4
+const SEQUENCE_BYTES = 8
+const TWO_32 = 0x1_0000_0000
+const HIGH_MAX = 0x1f_ffff
+
+/** Reads the producer session whose mark stands at `from`. What it returns is valid until the next call. */
+export function readProducerMark(payload: Buffer, from: number): ProducerMark {
+  const idFrom = from + 2
+  const idTo = idFrom + (payload[from + 1] as number)
+  const sequenceAt = idTo + EPOCH_BYTES
+  assert(sequenceAt + SEQUENCE_BYTES <= payload.length, 'a producer session is whole')
+  const low = payload.readUInt32LE(sequenceAt)
+  const high = payload.readUInt32LE(sequenceAt + 4)
+  mark.id = payload.latin1Slice(idFrom, idTo)
+  mark.epoch = payload.readUInt32LE(idTo)
+  mark.sequence = high > HIGH_MAX ? -1 : high * TWO_32 + low
+  mark.end = sequenceAt + SEQUENCE_BYTES
+  return mark
+}

@@ -1,6 +1,7 @@
 // Whole numbers as clients write them: strict, signed, 64 bits (Redis: string2ll).
 
 import type { Argv } from '../base/argv.ts'
+import { type ErrorReply, fail } from './reply.ts'
 
 const ZERO = 0x30
 const NINE = 0x39
@@ -45,4 +46,16 @@ function parseLong(text: string): number | bigint | null {
 export function clampToSafe(value: number | bigint): number {
   if (typeof value === 'number') return value
   return value < 0 ? Number.MIN_SAFE_INTEGER : Number.MAX_SAFE_INTEGER
+}
+
+const timeoutNotInteger = fail('ERR timeout is not an integer or out of range')
+const timeoutNegative = fail('ERR timeout is negative')
+const timeoutTooLong = fail('ERR timeout is out of range')
+
+/** Word i as the milliseconds of BLOCK; 0 waits for ever. */
+export function parseTimeoutMs(argv: Argv, i: number): number | ErrorReply {
+  const value = parseInteger(argv, i)
+  if (value === null) return timeoutNotInteger
+  if (value < 0) return timeoutNegative
+  return typeof value === 'number' ? value : timeoutTooLong
 }

@@ -44,6 +44,7 @@ export class Keyspace {
   #nextNumber = 1
   #slots = new Map<Slot, SlotKeys>()
   #ready = new Set<string>()
+  #lastReady: string | null = null
   readonly #guards: Guard[] = []
   #cuts = 0
   /** The last holder found: runs of commands on one key skip the map. */
@@ -94,6 +95,11 @@ export class Keyspace {
     this.#row.push(holder)
     this.#link(holder)
     this.#last = holder
+  }
+
+  /** Makes `number` the next new key's, at least. */
+  skipTo(number: number): void {
+    this.#nextNumber = Math.max(this.#nextNumber, number)
   }
 
   #link(holder: Holder): void {
@@ -152,6 +158,9 @@ export class Keyspace {
 
   /** Marks `key` as changed in a way that may serve or end a wait. */
   touch(key: string): void {
+    // Runs of commands on one key hand in the same string, and comparing it with itself is cheap.
+    if (key === this.#lastReady) return
+    this.#lastReady = key
     this.#ready.add(key)
   }
 
@@ -160,6 +169,7 @@ export class Keyspace {
     if (this.#ready.size === 0) return NO_KEYS
     const keys = [...this.#ready]
     this.#ready = new Set()
+    this.#lastReady = null
     return keys
   }
 
@@ -198,6 +208,16 @@ export class Keyspace {
       left -= 1
     }
     return 0
+  }
+
+  /** Becomes what `other` is, which is given up: a snapshot was installed. Only leaders have waits, and they install none. */
+  become(other: Keyspace): void {
+    this.#holders = other.#holders
+    this.#row = other.#row
+    this.#dead = other.#dead
+    this.#nextNumber = other.#nextNumber
+    this.#slots = other.#slots
+    this.#last = null
   }
 
   /** All holders by number, dead ones among them, in an array that only grows. For cuts. */

@@ -207,6 +207,22 @@ export class Stream {
     return -1
   }
 
+  /** How many entries come after `id`: whole blocks by their counts, one block by its entries. */
+  countAfter(id: StreamId): number {
+    let count = 0
+    for (let i = this.#find(id.ms, id.seq); i < this.#blocks.length; i += 1) {
+      const block = this.#blocks[i] as Block
+      if (isBefore(id.ms, id.seq, block.firstMs, block.firstSeq)) {
+        count += block.count
+        continue
+      }
+      const cursor = this.#cursor
+      cursor.open(block)
+      while (cursor.next()) if (isBefore(id.ms, id.seq, cursor.ms, cursor.seq)) count += 1
+    }
+    return count
+  }
+
   has(id: StreamId): boolean {
     return this.#length > 0 && this.#seek(id) >= 0
   }

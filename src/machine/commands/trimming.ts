@@ -1,0 +1,101 @@
+// MAXLEN, MINID and LIMIT, which XADD and XTRIM share (COMMANDS 7.1).
+
+import type { Argv } from '../../base/argv.ts'
+import { clampToSafe, parseInteger } from '../integers.ts'
+import { type ErrorReply, fail, invalidStreamId, notInteger } from '../reply.ts'
+import { parseId } from '../types/id-text.ts'
+import { BLOCK_ENTRIES_MAX, type Stream } from '../types/stream.ts'
+import { MIN_ID, type StreamId } from '../types/stream-id.ts'
+
+const twoStrategies = fail(
+  'ERR syntax error, MAXLEN and MINID options at the same time are not compatible',
+)
+const negativeMaxLength = fail('ERR The MAXLEN argument must be >= 0.')
+const negativeLimit = fail('ERR The LIMIT argument must be >= 0.')
+const limitWithoutStrategy = fail(
+  'ERR syntax error, LIMIT cannot be used without specifying a trimming strategy',
+)
+const limitWithoutTilde = fail(
+  'ERR syntax error, LIMIT cannot be used without the special ~ option',
+)
+/** As in Redis: the work that `~` without LIMIT may do at once. */
+const LIMIT_DEFAULT = 100 * BLOCK_ENTRIES_MAX
+const TILDE = 0x7e
+const EQUALS = 0x3d
+
+/** What of a stream to remove. Filled again for each command. */
+export class Trim {
+  strategy: 'none' | 'maxlen' | 'minid' = 'none'
+  approximate = false
+  maxLength = 0
+  minId: StreamId = MIN_ID
+  limit = 0
+  #limitGiven = false
+
+  reset(): void {
+    this.strategy = 'none'
+    this.approximate = false
+    this.limit = 0
+    this.#limitGiven = false
+  }
+
+  /**
+   * Reads the option at word i, if it is one of these.
+   *
+   * @returns the word behind it, 0 if it is something else, or what is wrong with it
+   */
+  parse(argv: Argv, i: number): number | ErrorReply {
+    if (i + 1 >= argv.count) return 0
+    if (argv.is(i, 'MAXLEN')) return this.#parseThreshold(argv, i, 'maxlen')
+    if (argv.is(i, 'MINID')) return this.#parseThreshold(argv, i, 'minid')
+    if (!argv.is(i, 'LIMIT')) return 0
+    const limit = parseInteger(argv, i + 1)
+    if (limit === null) return notInteger
+    if (limit < 0) return negativeLimit
+    this.limit = clampToSafe(limit)
+    this.#limitGiven = true
+    return i + 2
+  }
+
+  #parseThreshold(argv: Argv, i: number, strategy: 'maxlen' | 'minid'): number | ErrorReply {
+    if (this.strategy !== 'none') return twoStrategies
+    let word = i + 1
+    this.approximate = false
+    if (i + 2 < argv.count && argv.length(word) === 1) {
+      const sign = argv.buffer[argv.from(word)]
+      this.approximate = sign === TILDE
+      if (sign === TILDE || sign === EQUALS) word += 1
+    }
+    if (strategy === 'maxlen') {
+      const max = parseInteger(argv, word)
+      if (max === null) return notInteger
+      if (max < 0) return negativeMaxLength
+      this.maxLength = clampToSafe(max)
+    } else {
+      const id = parseId(argv, word)
+      if (id === null) return invalidStreamId
+      this.minId = id
+    }
+    this.strategy = strategy
+    return word + 1
+  }
+
+  /** Checks the options together, after the last. @param required what to answer where there is no strategy */
+  finish(required: ErrorReply | null): ErrorReply | null {
+    if (this.strategy === 'none') {
+      if (this.limit > 0) return limitWithoutStrategy
+      if (required !== null) return required
+    }
+    if (this.#limitGiven) return this.approximate ? null : limitWithoutTilde
+    if (this.approximate) this.limit = LIMIT_DEFAULT
+    return null
+  }
+
+  /** @returns how many entries were removed */
+  apply(stream: Stream): number {
+    if (this.strategy === 'none') return 0
+    if (this.strategy === 'maxlen')
+      return stream.trimByLength(this.maxLength, this.approximate, this.limit)
+    return stream.trimByMinId(this.minId, this.approximate, this.limit)
+  }
+}

@@ -1,0 +1,152 @@
+// XREAD: what came after given IDs, of several streams at once, waiting if asked to.
+
+import type { Argv } from '../../base/argv.ts'
+import { Wait } from '../../base/wait.ts'
+import type { CommandSpec } from '../command.ts'
+import { clampToSafe, parseInteger, parseTimeoutMs } from '../integers.ts'
+import type { Keyspace } from '../keyspace.ts'
+import {
+  array,
+  bulk,
+  type ErrorReply,
+  fail,
+  invalidStreamId,
+  NULL_ARRAY,
+  notInteger,
+  type Reply,
+  syntaxError,
+  wrongType,
+} from '../reply.ts'
+import { parseId } from '../types/id-text.ts'
+import { entryReply, type Stream } from '../types/stream.ts'
+import {
+  compareIds,
+  MAX_ID,
+  MIN_ID,
+  nextId,
+  previousId,
+  type StreamId,
+} from '../types/stream-id.ts'
+import { keysAfterStreams } from './facts.ts'
+
+const unbalanced = fail(
+  "ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be specified.",
+)
+const onlyInGroups = fail(
+  'ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.',
+)
+
+/** `new`: above the last ID ever given (`$`). `last`: the last entry there is (`+`). */
+type After = StreamId | 'new' | 'last'
+
+type XreadArgs = {
+  readonly count: number
+  /** null: do not wait. */
+  readonly timeout: number | null
+  readonly keys: readonly string[]
+  /** Words are replaced by IDs at the first run, so that a woken read knows what it waited for. */
+  readonly after: After[]
+}
+
+function notForXread(option: string): ErrorReply {
+  return fail(`ERR The ${option} option is only supported by XREADGROUP. You called XREAD instead.`)
+}
+
+function parseAfter(argv: Argv, i: number): After | ErrorReply {
+  if (argv.is(i, '$')) return 'new'
+  if (argv.is(i, '+')) return 'last'
+  if (argv.is(i, '>')) return onlyInGroups
+  return parseId(argv, i) ?? invalidStreamId
+}
+
+function parseStreams(
+  argv: Argv,
+  first: number,
+  count: number,
+  timeout: number | null,
+): XreadArgs | ErrorReply {
+  const words = argv.count - first
+  if (words % 2 === 1) return unbalanced
+  const keys: string[] = []
+  const after: After[] = []
+  for (let i = first; i < first + words / 2; i += 1) {
+    const bound = parseAfter(argv, i + words / 2)
+    if (typeof bound === 'object' && 'kind' in bound) return bound
+    keys.push(argv.latin1(i))
+    after.push(bound)
+  }
+  return { count, timeout, keys, after }
+}
+
+function parseXread(argv: Argv): XreadArgs | ErrorReply {
+  let count = Number.POSITIVE_INFINITY
+  let timeout: number | null = null
+  for (let i = 1; i < argv.count; i += 1) {
+    const more = argv.count - i - 1
+    if (argv.is(i, 'BLOCK') && more > 0) {
+      i += 1
+      const value = parseTimeoutMs(argv, i)
+      if (typeof value !== 'number') return value
+      timeout = value
+    } else if (argv.is(i, 'COUNT') && more > 0) {
+      i += 1
+      const value = parseInteger(argv, i)
+      if (value === null) return notInteger
+      count = value > 0 ? clampToSafe(value) : Number.POSITIVE_INFINITY
+    } else if (argv.is(i, 'STREAMS') && more > 0) {
+      return parseStreams(argv, i + 1, count, timeout)
+    } else if (argv.is(i, 'GROUP') && more > 1) {
+      return notForXread('GROUP')
+    } else if (argv.is(i, 'NOACK')) {
+      return notForXread('NOACK')
+    } else if (argv.is(i, 'CLAIM') && more > 0) {
+      return notForXread('CLAIM')
+    } else {
+      return syntaxError
+    }
+  }
+  return syntaxError
+}
+
+/** Makes `$` and `+` concrete. */
+function freeze(stream: Stream | null, after: After): StreamId {
+  if (after === 'new') return stream === null ? MIN_ID : stream.lastId
+  if (after !== 'last') return after
+  if (stream === null) return MIN_ID
+  return stream.length === 0 ? stream.lastId : (previousId(stream.topId()) ?? MIN_ID)
+}
+
+function queryXread(state: Keyspace, args: XreadArgs): Reply | Wait {
+  const items: Reply[] = []
+  for (const [i, key] of args.keys.entries()) {
+    const stream = state.stream(key)
+    if (stream === 'wrong-type') return wrongType
+    const after = freeze(stream, args.after[i] as After)
+    args.after[i] = after
+    const from = nextId(after)
+    if (stream === null || from === null || compareIds(stream.topId(), after) <= 0) continue
+    const entries: Reply[] = []
+    stream.range(from, MAX_ID, args.count, false, (id, bytes, bounds) => {
+      entries.push(entryReply(id, bytes, bounds))
+    })
+    items.push(bulk(Buffer.from(key, 'latin1')), array(entries))
+  }
+  if (items.length > 0) return { kind: 'pairs', items }
+  return args.timeout === null ? NULL_ARRAY : new Wait(args.keys, args.timeout)
+}
+
+export const xread: CommandSpec<XreadArgs> = {
+  name: 'xread',
+  arity: -4,
+  flags: ['readonly', 'blocking', 'movablekeys'],
+  categories: ['read', 'stream', 'slow', 'blocking'],
+  keys: keysAfterStreams(1),
+  since: '5.0.0',
+  group: 'stream',
+  summary:
+    'Returns messages from multiple streams with IDs greater than the ones requested. Blocks until a message is available otherwise.',
+  complexity:
+    'For each stream mentioned: O(N) with N being the number of elements being returned, it means that XREAD-ing with a fixed COUNT is O(1). Note that when the BLOCK option is used, XADD will pay O(M) time in order to serve the M clients blocked on the stream getting new data.',
+  parse: parseXread,
+  query: queryXread,
+}

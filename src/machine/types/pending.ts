@@ -1,0 +1,11 @@
+// The row of a pending entry (rows.ts): its ID, delivery time and count, and its owner's number.
+
+import { ID_WORDS } from './rows.ts'
+
+/** Unix ms, two words. */
+export const PENDING_TIME = ID_WORDS
+/** How often it was delivered, two words: up to 2^63 - 1. */
+export const PENDING_COUNT = ID_WORDS + 2
+/** Number of the consumer it is pending for; 0: nobody. */
+export const PENDING_OWNER = ID_WORDS + 4
+export const PENDING_WORDS = ID_WORDS + 5
