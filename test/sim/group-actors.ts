@@ -44,7 +44,7 @@ export class Consumer extends Actor {
     else if (this.#held.length > 0 && this.prng.chance(0.6)) this.#ack()
     else if (this.prng.chance(0.15)) this.#claim()
     else if (this.prng.chance(0.1)) this.#autoclaim()
-    else if (this.prng.chance(0.1)) this.#lookPending()
+    else if (this.prng.chance(0.12)) this.#lookPending()
     else this.#read()
   }
 

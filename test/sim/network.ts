@@ -7,17 +7,13 @@
 // shares an object with another.
 
 import type { NodeId } from '../../src/base/types.ts'
+import { decodeEnvelopeFrame, encodeEnvelopeFrame } from '../../src/doors/peer/codec.ts'
+import { helloOf, type PeerIdentity, refusalOf } from '../../src/doors/peer/hello.ts'
 import type { Envelope, Network, NetworkListener } from '../../src/replica/ports.ts'
 import type { Process } from './host.ts'
 import type { Links } from './links.ts'
 import type { Prng } from './prng.ts'
 import type { Scheduler, Us } from './scheduler.ts'
-
-/** How an envelope crosses a wire. */
-export interface Wire {
-  encode(envelope: Envelope): Buffer
-  decode(bytes: Buffer): Envelope
-}
 
 /** What one end believes of the other. */
 type Belief = 'unknown' | 'up' | 'down' | 'unreachable'
@@ -25,15 +21,17 @@ type Belief = 'unknown' | 'up' | 'down' | 'unreachable'
 class End {
   readonly process: Process
   readonly listener: NetworkListener
+  readonly identity: PeerIdentity
   readonly beliefs = new Map<NodeId, Belief>()
   /** Rises when this end's connection to a peer is made anew. */
   readonly connection = new Map<NodeId, number>()
   /** Which life of a peer the connection leads to. */
   readonly lives = new Map<NodeId, End>()
 
-  constructor(process: Process, listener: NetworkListener) {
+  constructor(process: Process, listener: NetworkListener, identity: PeerIdentity) {
     this.process = process
     this.listener = listener
+    this.identity = identity
   }
 }
 
@@ -53,7 +51,6 @@ export class SimNetwork {
   readonly #scheduler: Scheduler
   readonly #links: Links
   readonly #prng: Prng
-  readonly #wire: Wire
   readonly #ends = new Map<NodeId, End>()
   /** Machines that answer no one, not even with a refusal. */
   readonly #dark = new Set<NodeId>()
@@ -65,23 +62,16 @@ export class SimNetwork {
   onSend: ((from: NodeId, to: NodeId, envelope: Envelope) => void) | null = null
   envelopesSent = 0
 
-  constructor(
-    scheduler: Scheduler,
-    links: Links,
-    prng: Prng,
-    wire: Wire,
-    nodes: readonly NodeId[],
-  ) {
+  constructor(scheduler: Scheduler, links: Links, prng: Prng, nodes: readonly NodeId[]) {
     this.#scheduler = scheduler
     this.#links = links
     this.#prng = prng
-    this.#wire = wire
     this.#nodes = nodes
   }
 
   /** The Network port of a process that has just been started. */
-  attach(process: Process, listener: NetworkListener): Network {
-    const end = new End(process, listener)
+  attach(process: Process, listener: NetworkListener, identity: PeerIdentity): Network {
+    const end = new End(process, listener, identity)
     this.#dark.delete(process.node)
     this.#ends.set(process.node, end)
     this.#recheck(process.node)
@@ -133,7 +123,7 @@ export class SimNetwork {
       sent = filter(from, to, sent)
       if (sent === null) return true
     }
-    const bytes = this.#wire.encode(sent)
+    const bytes = encodeEnvelopeFrame(sent)
     this.onSend?.(from, to, sent)
     this.envelopesSent += 1
     this.#scheduler.note(bytes.length)
@@ -152,7 +142,7 @@ export class SimNetwork {
       // A connection that broke loses what it carried, or the other end had it already.
       if (broken && (!ghost || target !== receiver)) return
       target.process.deliver(0, 'envelope', () => {
-        target.listener.receive(from, this.#wire.decode(bytes))
+        target.listener.receive(from, decodeEnvelopeFrame(bytes))
       })
     })
     return true
@@ -170,7 +160,19 @@ export class SimNetwork {
   #truth(a: NodeId, b: NodeId): Belief {
     if (this.#links.isCut(a, b) || this.#links.isCut(b, a) || this.#dark.has(b))
       return 'unreachable'
-    return this.#ends.has(b) ? 'up' : 'down'
+    const peer = this.#ends.get(b)
+    if (peer === undefined) return 'down'
+    const own = this.#ends.get(a)
+    return own === undefined || this.#agree(own, peer) ? 'up' : 'unreachable'
+  }
+
+  /** The handshake, by both ends, as the real door has it. */
+  #agree(one: End, other: End): boolean {
+    const isPeer = (node: NodeId): boolean => this.#nodes.includes(node)
+    return (
+      refusalOf(one.identity, helloOf(other.identity), isPeer) === null &&
+      refusalOf(other.identity, helloOf(one.identity), isPeer) === null
+    )
   }
 
   /** `observer` will find out about `peer` after the time that takes. */
@@ -185,11 +187,13 @@ export class SimNetwork {
         ? this.#links.knobs.keepalive * (1 + this.#prng.float())
         : 100 + this.#prng.exponential(mean)
     const end = this.#ends.get(observer)
-    const peerEnd = this.#ends.get(peer)
     if (end === undefined) return
     this.#scheduler.after(delay, 0, 'connection', () => {
       if (this.#checks.get(key) !== check || this.#ends.get(observer) !== end) return
-      this.#believe(end, peer, truth, peerEnd)
+      // The handshake happens now, with what both ends know now.
+      const now = this.#truth(observer, peer)
+      this.#believe(end, peer, now, this.#ends.get(peer))
+      if (now !== truth) this.#checkLater(observer, peer)
     })
   }
 

@@ -9,7 +9,7 @@ import { SimNetwork } from '../../sim/network.ts'
 import { Prng } from '../../sim/prng.ts'
 import { Scheduler } from '../../sim/scheduler.ts'
 
-const EMPTY: Envelope = { messages: [], chunks: [], acks: [], leads: [] }
+const EMPTY: Envelope = { messages: [], chunks: [], acks: [], leads: [], facts: Buffer.alloc(0) }
 
 test('events run by time, and at one time in the order they were asked for', () => {
   const scheduler = new Scheduler()
@@ -123,24 +123,33 @@ function pair() {
   const scheduler = new Scheduler()
   const prng = new Prng('network')
   const links = new Links(scheduler, prng.fork('links'))
-  const wire = { encode: () => Buffer.alloc(1), decode: () => EMPTY }
-  const network = new SimNetwork(scheduler, links, prng.fork('network'), wire, [1, 2])
+  const network = new SimNetwork(scheduler, links, prng.fork('network'), [1, 2])
   const heard: string[] = []
+  const incarnations = new Map<number, string>()
+  const known = new Map<number, string>()
   const start = (node: number) => {
     const process = new Process(scheduler, node, new MachineClock())
-    const port = network.attach(process, {
-      receive: from => heard.push(`${node}<${from}`),
-      up: peer => heard.push(`${node} up ${peer}`),
-      down: peer => heard.push(`${node} down ${peer}`),
-      unreachable: peer => heard.push(`${node} unreachable ${peer}`),
-    })
+    const identity = {
+      id: node,
+      incarnation: incarnations.get(node) ?? '',
+      clusterName: 'sim',
+      fingerprint: '',
+      incarnationOf: (peer: number) => known.get(peer) ?? null,
+    }
+    const listener = {
+      receive: (from: number) => heard.push(`${node}<${from}`),
+      up: (peer: number) => heard.push(`${node} up ${peer}`),
+      down: (peer: number) => heard.push(`${node} down ${peer}`),
+      unreachable: (peer: number) => heard.push(`${node} unreachable ${peer}`),
+    }
+    const port = network.attach(process, listener, identity)
     return { process, port }
   }
   const pass = (ms: number): string[] => {
     scheduler.runUntil(scheduler.now + ms * 1000)
     return heard.splice(0).sort()
   }
-  return { network, links, start, pass }
+  return { network, start, pass, incarnations, known }
 }
 
 test('ends learn of each other, of a death, of a silence and of a return', () => {
@@ -176,4 +185,17 @@ test('a peer that restarted before anyone looked is a new connection', () => {
   const heard = pass(1000)
   assert.ok(!heard.includes('2<1'), 'the new process got what was sent to the old one')
   assert.ok(heard.includes('1 up 2'))
+})
+
+test('a peer with another data directory than the cluster knows is not spoken to', () => {
+  const { network, start, pass, incarnations, known } = pair()
+  incarnations.set(2, 'old')
+  known.set(2, 'old')
+  start(1)
+  start(2)
+  assert.deepEqual(pass(1000), ['1 up 2', '2 up 1'])
+  network.detach(2, false)
+  incarnations.set(2, 'new')
+  start(2)
+  assert.ok(!pass(5000).includes('1 up 2'))
 })
