@@ -168,7 +168,11 @@ export class Invariants {
     let last = ledger.last
     while (last > 0 && ledger.committedIn(last) >= term) last -= 1
     if (raft.lastIndex < last)
-      this.#fail(id, shard, `leads term ${term} with ${raft.lastIndex} of ${last} committed entries`)
+      this.#fail(
+        id,
+        shard,
+        `leads term ${term} with ${raft.lastIndex} of ${last} committed entries`,
+      )
     view.completeness = last
   }
 

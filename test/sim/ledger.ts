@@ -92,8 +92,7 @@ export class Ledger {
     const key = `${node}:${term}`
     const known = this.#votes.get(key)
     if (known === undefined) this.#votes.set(key, candidate)
-    else if (known !== candidate)
-      return `voted for n${known} and for n${candidate} in term ${term}`
+    else if (known !== candidate) return `voted for n${known} and for n${candidate} in term ${term}`
     return null
   }
 
