@@ -20,15 +20,21 @@ export type DiskDone = (error: DiskError | null) => void
 
 export interface DiskFile {
   size(): number
-  /** Reads up to `length` bytes; fewer at the end of the file. */
-  read(position: number, length: number): Buffer
+  /**
+   * Reads up to `length` bytes; fewer at the end of the file. The result is a view
+   * of `into` if that is given and large enough: fresh memory costs more than reading.
+   */
+  read(position: number, length: number, into?: Buffer): Buffer
   readLater(
     position: number,
     length: number,
     done: (error: DiskError | null, bytes: Buffer) => void,
   ): void
   write(bytes: Uint8Array, position: number): void
-  /** Writes `parts` one behind the other from `position` on, and makes the data durable. */
+  /**
+   * Writes `parts` one behind the other from `position` on, and makes the data durable.
+   * The caller leaves the parts alone until `done`.
+   */
   writeDurably(parts: readonly Uint8Array[], position: number, done: DiskDone): void
   writeLater(bytes: Uint8Array, position: number, done: DiskDone): void
   sync(): void
@@ -50,6 +56,7 @@ export interface Disk {
   rename(from: string, to: string): void
   /** Makes creations, removals and renames in a directory durable. */
   syncDirectory(path: string): void
+  syncDirectoryLater(path: string, done: DiskDone): void
   /** Bytes that may still be written on the disk that holds `path`. */
   freeBytes(path: string): number
 }
