@@ -14,9 +14,9 @@ The first file holds what all nodes share, the second what is this node's own.
 Precedence: environment > later file > earlier file > default. Unknown keys are
 refused with the nearest known one. The effective configuration is logged at start.
 
-Options marked *agreed* are fixed once data exists and are the same on every node:
-a node whose data directory or whose peers were made with others refuses to work
-with them.
+Options marked *agreed*, and the names of the seeds, are fixed once data exists and
+are the same on every node: a node whose data directory or whose peers were made
+with others refuses to work with them.
 `
 
 /** The whole of docs/configuration.md. */

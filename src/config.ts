@@ -190,7 +190,7 @@ function nodeConfigFrom(settings: Settings, faults: string[]): NodeConfig {
       log: { level: settings['node.log.level'] },
     },
     cluster: clusterConfigFrom(settings, seeds.length),
-    fingerprint: fingerprintOf(settings),
+    fingerprint: fingerprintOf(settings, seeds),
   }
   checkRelations(config, faults)
   return config
@@ -276,8 +276,10 @@ function checkAddresses(node: NodeConfig['node'], faults: string[]): void {
   }
 }
 
-function fingerprintOf(settings: Settings): string {
+/** Who founds the cluster counts by name only: addresses may change, the founders may not. */
+function fingerprintOf(settings: Settings, seeds: readonly Seed[]): string {
   const hash = createHash('sha256')
+  hash.update(`seeds=${seeds.map(seed => seed.name).join()}\n`)
   for (const key of OPTION_KEYS) {
     if ('agreed' in OPTIONS[key]) hash.update(`${key}=${String(settings[key])}\n`)
   }

@@ -142,8 +142,6 @@ export class Node {
   /** Null when this node serves; otherwise why not. */
   ready(): string | null {
     if (this.#stopping) return 'stopping'
-    if (this.storage.damaged.length > 0)
-      return `repairing shards ${this.storage.damaged.join(', ')} from their leaders`
     const map = this.#meta.map
     if (map.epoch === 0) return 'the cluster is not made yet: waiting for all seeds'
     for (const shard of map.shards.values()) {

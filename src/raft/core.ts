@@ -8,7 +8,7 @@ import { assert } from '../base/assert.ts'
 import type { Random } from '../base/random.ts'
 import { type Index, NO_NODE, type NodeId, type Term } from '../base/types.ts'
 import { RaftLog } from './log.ts'
-import type { LogStorage, Message, MessageType, ReadState, Role } from './message.ts'
+import type { ConfState, LogStorage, Message, MessageType, ReadState, Role } from './message.ts'
 import { checkOptions, type RaftOptions } from './options.ts'
 import { ReadQueue } from './reads.ts'
 import { Tracker } from './tracker.ts'
@@ -76,6 +76,11 @@ export class Core {
    * index of the log, any of whose entries may be one.
    */
   pendingConfIndex: Index = 0
+  /**
+   * While a snapshot waits to be installed the tracker has its configuration already, but the state
+   * machine may still be applying what was handed out before: this is the configuration it has.
+   */
+  confBeforeSnapshot: ConfState | null = null
   /** Payload bytes a leader took and has not seen applied; an estimate from below. */
   uncommittedBytes = 0
   electionElapsed = 0
@@ -98,12 +103,11 @@ export class Core {
     this.reads = new ReadQueue(options.id)
     const { hardState, conf } = storage.initialState()
     this.tracker.restore(conf, this.log.lastIndex)
-    if (hardState.term !== 0 || hardState.vote !== NO_NODE || hardState.commit !== 0) {
-      // A snapshot that became durable just before the hard state with its commit index proves it.
-      this.log.loadCommitted(Math.max(hardState.commit, this.log.committed))
-      this.term = hardState.term
-      this.vote = hardState.vote
-    }
+    this.term = hardState.term
+    this.vote = hardState.vote
+    // The durable commit index may lag, since it alone needs no sync. What a durable snapshot holds
+    // and what was applied is committed all the same.
+    this.log.loadCommitted(Math.max(hardState.commit, this.log.committed, options.applied))
     if (options.applied > 0) this.log.appliedTo(options.applied, 0)
     this.becomeFollower(this.term, NO_NODE)
   }

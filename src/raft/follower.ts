@@ -90,6 +90,7 @@ function restore(core: Core, snapshot: SnapshotMeta): boolean {
     log.commitTo(snapshot.index)
     return false
   }
+  core.confBeforeSnapshot ??= tracker.conf
   log.restore(snapshot)
   tracker.restore(snapshot.conf, log.lastIndex)
   return true

@@ -399,8 +399,10 @@ export class Raft {
 
   #snapshotInstalled(message: Message): void {
     if (!message.snapshot) return
-    this.#core.log.stableSnapshotTo(message.snapshot.index)
-    appliedTo(this.#core, message.snapshot.index, 0)
+    const core = this.#core
+    core.log.stableSnapshotTo(message.snapshot.index)
+    if (!core.log.hasSnapshot) core.confBeforeSnapshot = null
+    appliedTo(core, message.snapshot.index, 0)
   }
 
   #applied(entries: readonly Entry[]): void {

@@ -4,6 +4,8 @@ import { type Core, makeMessage } from './core.ts'
 import type { SnapshotMeta } from './message.ts'
 import { APPEND_THREAD, APPLY_THREAD, type Entry, type HardState, type Message } from './message.ts'
 
+const NOTHING: readonly never[] = []
+
 /**
  * What the append thread answers once a write, and every one before it, is durable.
  *
@@ -49,7 +51,8 @@ export function storageAppend(
     commit: hardState?.commit ?? 0,
     entries,
     snapshot,
-    responses: waiting,
+    // The core goes on with an empty list of its own: it must not be the one handed out.
+    responses: waiting.length > 0 ? waiting : NOTHING,
   })
 }
 

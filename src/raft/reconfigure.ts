@@ -10,8 +10,13 @@ import { broadcastAppend, maybeCommit, maybeSendAppend } from './replication.ts'
 
 export function applyConfChange(core: Core, change: ConfChange): ConfState {
   const { tracker, log } = core
-  const changed = changeConf(tracker.conf, change)
+  const changed = changeConf(core.confBeforeSnapshot ?? tracker.conf, change)
   assert(typeof changed !== 'string', () => `a committed change cannot be applied: ${changed}`)
+  if (core.confBeforeSnapshot) {
+    // The snapshot that is on its way includes this change, and has the last word on the members.
+    core.confBeforeSnapshot = changed.conf
+    return changed.conf
+  }
   tracker.adopt(changed, log.lastIndex)
   if (core.role === 'leader') settle(core)
   return tracker.conf

@@ -4,7 +4,8 @@ import { assert } from '../base/assert.ts'
 import type { NodeId } from '../base/types.ts'
 import type { Core } from './core.ts'
 import { payloadBytes } from './entry-size.ts'
-import type { Entry, Message, SnapshotMeta } from './message.ts'
+import { isMember } from './membership.ts'
+import type { Entry, Message } from './message.ts'
 import type { Progress } from './progress.ts'
 
 const NO_ENTRIES: readonly Entry[] = []
@@ -132,12 +133,11 @@ function maybeSendSnapshot(core: Core, peer: Progress): boolean {
   const snapshot = core.log.snapshot()
   if (snapshot === 'not-now') return false
   assert(typeof snapshot !== 'string', 'a log without its beginning has a snapshot')
-  assertUsable(snapshot)
+  assert(snapshot.index > 0, 'an empty snapshot cannot be sent')
+  // It is older than the change that brought this member in, which would refuse it. A newer one must
+  // be taken first: that is the host's to see.
+  if (!isMember(snapshot.conf, peer.id)) return false
   peer.becomeSnapshot(snapshot.index)
   core.send('snapshot', peer.id, { snapshot })
   return true
-}
-
-function assertUsable(snapshot: SnapshotMeta): void {
-  assert(snapshot.index > 0, 'an empty snapshot cannot be sent')
 }

@@ -335,7 +335,7 @@ export class Replica<R> {
     this.#restore = { meta: message.snapshot, finish }
     this.raft.step(message)
     this.#host.schedule()
-    if (!this.#amnesiac || this.raft.lastIndex < message.snapshot.index) return
+    if (!this.#amnesiac || this.raft.committed < message.snapshot.index) return
     // The state is beyond everything that was acknowledged here. Which votes were
     // given is not known: none is given in this term any more, nor before every
     // candidate of a lost vote has given up.

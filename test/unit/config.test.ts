@@ -190,6 +190,13 @@ test('the fingerprint depends on what data depends on, and on nothing else', () 
     `cluster: { raft: { tick_ms: 60 } }\nnode: { id: n2, data_dir: /x, seeds: ${SEEDS} }`,
   ])
   assert.equal(same.fingerprint, base)
+  const moved = load([`node: { id: n1, seeds: [n1=x:1, n3=y:2, n2=z:3] }`])
+  assert.equal(moved.fingerprint, base)
+  assert.notEqual(
+    load(['cluster: { replicas_per_shard: 1 }\nnode: { id: n1 }']).fingerprint,
+    load([`cluster: { replicas_per_shard: 1 }\nnode: { id: n1, seeds: [n1=a:1, n2=b:1] }`])
+      .fingerprint,
+  )
   for (const cluster of ['{ shards: 4 }', '{ name: other }', '{ replicas_per_shard: 1 }']) {
     const other = load([`cluster: ${cluster}\nnode: { id: n1, seeds: ${SEEDS} }`])
     assert.notEqual(other.fingerprint, base, cluster)

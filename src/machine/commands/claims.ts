@@ -381,8 +381,4 @@ const xautoclaim: CommandSpec<XautoclaimArgs> = {
 }
 
 /** XPENDING, XCLAIM and XAUTOCLAIM. */
-export const claimCommands: readonly CommandSpec[] = [
-  xpending,
-  xclaim,
-  xautoclaim,
-]
+export const claimCommands: readonly CommandSpec[] = [xpending, xclaim, xautoclaim]

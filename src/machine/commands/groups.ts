@@ -257,8 +257,4 @@ const xgroup: CommandSpec = {
 }
 
 /** XGROUP, XREADGROUP and XACK. */
-export const groupCommands: readonly CommandSpec[] = [
-  xgroup,
-  xreadgroup,
-  xack,
-]
+export const groupCommands: readonly CommandSpec[] = [xgroup, xreadgroup, xack]

@@ -1,0 +1,228 @@
+// The gRPC door: one HTTP/2 server, the client API, health and reflection.
+//
+// Typed calls and Execute are unary (unary.ts); the fast path is a Session
+// (session-stream.ts). All of them speak argv to the desk, so that both doors of a
+// node mean the same.
+
+import {
+  status as codes,
+  type handleBidiStreamingCall,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+} from '@grpc/grpc-js'
+import { HealthImplementation } from 'grpc-health-check'
+import { OperationalError } from '../../base/errors.ts'
+import { limits } from '../../base/limits.ts'
+import type { Logger } from '../../base/log.ts'
+import { ClusterServiceService } from '../../gen/slotcast/v1/cluster_service.ts'
+import {
+  CommandServiceService,
+  type ExecuteRequest,
+} from '../../gen/slotcast/v1/command_service.ts'
+import { GroupServiceService } from '../../gen/slotcast/v1/group_service.ts'
+import { KeyServiceService } from '../../gen/slotcast/v1/key_service.ts'
+import { StreamServiceService } from '../../gen/slotcast/v1/stream_service.ts'
+import type { Reply } from '../../machine/reply.ts'
+import { Cluster } from './cluster.ts'
+import type { Desk } from './desk.ts'
+import { groupMappings } from './mapping/group.ts'
+import { keyMappings } from './mapping/key.ts'
+import { streamMappings } from './mapping/stream.ts'
+import { reflectionService } from './reflection.ts'
+import { ReplyWriter } from './reply-writer.ts'
+import { SessionStream, type SessionTools, sessionFault } from './session-stream.ts'
+import { type Mapping, Unary } from './unary.ts'
+import { Frame, varintBytes } from './wire.ts'
+import { Words } from './words.ts'
+
+/** Around the words of a command: tags, lengths and the producer's mark. */
+const MESSAGE_SLACK_BYTES = 1024 * 1024
+/** How often the health service looks at the node. */
+const HEALTH_MS = 200
+/** Calls of one connection at a time. */
+const STREAMS_MAX = 10_000
+/** Field `reply` of ExecuteResponse. */
+const EXECUTE_REPLY = 0x0a
+
+const SERVICES = [
+  '',
+  'slotcast.v1.StreamService',
+  'slotcast.v1.GroupService',
+  'slotcast.v1.KeyService',
+  'slotcast.v1.ClusterService',
+  'slotcast.v1.CommandService',
+]
+
+export type GrpcDoorOptions = {
+  /** Where to listen; port 0 takes a free one. */
+  readonly host: string
+  readonly port: number
+  /** The node's name, as the map has it. */
+  readonly nodeName: string
+  readonly logger: Logger
+}
+
+export class GrpcDoor {
+  readonly #desk: Desk
+  readonly #options: GrpcDoorOptions
+  readonly #server: Server
+  readonly #cluster: Cluster
+  readonly #sessions = new Set<SessionStream>()
+  /** Sessions with answers to send. */
+  #gathered: SessionStream[] = []
+  readonly #health = new HealthImplementation()
+  #serving: boolean | null = null
+  #healthTimer: NodeJS.Timeout | null = null
+  #stopping = false
+
+  constructor(desk: Desk, options: GrpcDoorOptions) {
+    this.#desk = desk
+    this.#options = options
+    this.#cluster = new Cluster(desk, options.nodeName)
+    this.#server = new Server({
+      'grpc.max_receive_message_length': limits.commandBytesMax + MESSAGE_SLACK_BYTES,
+      'grpc.max_send_message_length': -1,
+      'grpc.max_concurrent_streams': STREAMS_MAX,
+      'grpc.enable_channelz': 0,
+      'grpc.so_reuseport': 0,
+    })
+    this.#addServices()
+    this.#health.addToServer(this.#server)
+    reflectionService().addToServer(this.#server)
+    desk.onFlush(() => this.#flush())
+    desk.watchTopology(() => this.#lookAtHealth())
+  }
+
+  /** Begins to listen. `done` gets the bound port, or why there is none. */
+  listen(done: (error: OperationalError | null, port: number) => void): void {
+    const { host, port, logger } = this.#options
+    const authority = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+    this.#server.bindAsync(authority, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error !== null) {
+        done(new OperationalError('PORT', `gRPC cannot listen on ${authority}`, error), 0)
+        return
+      }
+      logger.info({ host, port: bound }, 'grpc door open')
+      this.#lookAtHealth()
+      this.#healthTimer = setInterval(() => this.#lookAtHealth(), HEALTH_MS)
+      this.#healthTimer.unref()
+      done(null, bound)
+    })
+  }
+
+  /**
+   * Tells health watchers, takes no new calls, answers what is under way, and ends
+   * sessions and watches, which would never end by themselves.
+   */
+  stop(done: () => void): void {
+    this.#stopping = true
+    this.#lookAtHealth()
+    if (this.#healthTimer !== null) clearInterval(this.#healthTimer)
+    for (const session of this.#sessions) session.close()
+    this.#cluster.endWatches()
+    this.#server.tryShutdown(() => done())
+  }
+
+  /** Ends everything now. */
+  kill(): void {
+    if (this.#healthTimer !== null) clearInterval(this.#healthTimer)
+    this.#server.forceShutdown()
+  }
+
+  #addServices(): void {
+    const unary = new Unary(this.#desk, this.#localAddress)
+    const all = <M extends Record<string, Mapping<never, unknown>>>(mappings: M) =>
+      Object.fromEntries(
+        Object.entries(mappings).map(([name, mapping]) => [
+          name,
+          unary.handler(mapping as Mapping<object, unknown>),
+        ]),
+      )
+    this.#server.addService(StreamServiceService as ServiceDefinition, all(streamMappings))
+    this.#server.addService(GroupServiceService as ServiceDefinition, all(groupMappings))
+    this.#server.addService(KeyServiceService as ServiceDefinition, all(keyMappings))
+    this.#server.addService(ClusterServiceService, {
+      getTopology: this.#cluster.getTopology,
+      watchTopology: this.#cluster.watchTopology,
+    })
+    this.#server.addService(RAW_COMMAND_SERVICE, {
+      execute: unary.handler(executeMapping(new ReplyWriter())),
+      session: this.#sessionHandler(),
+    })
+  }
+
+  #sessionHandler(): handleBidiStreamingCall<Buffer, Buffer> {
+    const tools: SessionTools = {
+      desk: this.#desk,
+      words: new Words(),
+      writer: new ReplyWriter(),
+      gathered: session => this.#gathered.push(session),
+    }
+    return call => {
+      if (this.#stopping) {
+        const details = 'the node is stopping'
+        call.emit('error', Object.assign(new Error(details), { code: codes.UNAVAILABLE, details }))
+        return
+      }
+      const session = new SessionStream(call, tools, call.getPeer(), this.#localAddress)
+      this.#sessions.add(session)
+      call.on('cancelled', () => this.#sessions.delete(session))
+    }
+  }
+
+  get #localAddress(): string {
+    return `${this.#options.host}:${this.#options.port}`
+  }
+
+  #flush(): void {
+    if (this.#gathered.length === 0) return
+    const gathered = this.#gathered
+    this.#gathered = []
+    for (const session of gathered) session.flush()
+  }
+
+  #lookAtHealth(): void {
+    const serving = !this.#stopping && this.#desk.health() === null
+    if (serving === this.#serving) return
+    this.#serving = serving
+    const status = serving ? 'SERVING' : 'NOT_SERVING'
+    for (const service of SERVICES) this.#health.setStatus(service, status)
+  }
+}
+
+/** CommandService with messages that are bytes where the generated code would be slow. */
+const RAW_COMMAND_SERVICE = {
+  execute: {
+    ...CommandServiceService.execute,
+    responseSerialize: (response: Buffer): Buffer => response,
+    responseDeserialize: (bytes: Buffer): Buffer => bytes,
+  },
+  session: {
+    ...CommandServiceService.session,
+    requestSerialize: (frame: Buffer): Buffer => frame,
+    requestDeserialize: (bytes: Buffer): Buffer => bytes,
+    responseSerialize: (frame: Buffer): Buffer => frame,
+    responseDeserialize: (bytes: Buffer): Buffer => bytes,
+  },
+}
+
+function executeMapping(writer: ReplyWriter): Mapping<ExecuteRequest, Buffer> {
+  return {
+    words(request, words) {
+      if (request.argv.length === 0) return 'argv is empty'
+      for (const word of request.argv) words.bytes(word)
+      const fault = words.finish()
+      return fault ?? sessionFault(words)
+    },
+    answer(reply: Reply): Buffer {
+      const bytes = writer.measure(reply)
+      const frame = new Frame(bytes + 1 + varintBytes(bytes))
+      frame.byte(EXECUTE_REPLY)
+      frame.varint(bytes)
+      writer.write(frame, reply)
+      return frame.take()
+    },
+    alone: () => true,
+  }
+}

@@ -1,0 +1,180 @@
+// One node as a process: its parts made from the configuration, its doors opened, and both ended in order.
+
+import type { OperationalError } from './base/errors.ts'
+import { Metrics } from './base/metrics.ts'
+import type { Broker } from './broker/broker.ts'
+import type { NodeConfig } from './config.ts'
+import { formatAddress, loadConfig, printableSettings } from './config.ts'
+import { AdminDoor } from './doors/admin/server.ts'
+import { GrpcDoor } from './doors/grpc/server.ts'
+import { PeerDoor } from './doors/peer/server.ts'
+import { RespDoor } from './doors/resp/server.ts'
+import { type Node, startNode } from './node.ts'
+import { NodeDisk } from './storage/node-disk.ts'
+import {
+  EXIT_OPERATIONAL,
+  exitOnUncaught,
+  exitWith,
+  makeLog,
+  measureProcess,
+  type SystemLog,
+  silenceGrpc,
+  systemClock,
+  systemProcesses,
+  systemRandom,
+} from './system.ts'
+import type { SlotMap } from './topology/slot-map.ts'
+
+/** A stop that takes longer is ended: whoever stops nodes counts on five seconds. */
+const STOP_MS_MAX = 4_500
+/** How long clients may take to read their last answers. */
+const DOOR_CLOSE_MS = 1_000
+
+type Done = (error: OperationalError | null) => void
+
+/** A door, with its ways to open and close. */
+type Opening = {
+  readonly open: (done: Done) => void
+  readonly close: (done: () => void) => void
+}
+
+/** Runs the node that `files` and the environment describe, until a signal. */
+export function serveNode(files: readonly string[]): void {
+  const { config, settings } = loadConfig(files, process.env)
+  const log = makeLog(config.node.log.level, config.node.name)
+  exitOnUncaught(log)
+  silenceGrpc()
+  log.logger.info({ pid: process.pid, node: process.version }, 'starting')
+  log.logger.info(printableSettings(settings), 'effective configuration')
+  const metrics = new Metrics()
+  measureProcess(metrics)
+  let peerDoor: PeerDoor | null = null
+  const node = startNode(
+    {
+      clock: systemClock,
+      random: systemRandom,
+      disk: new NodeDisk(),
+      logger: log.logger,
+      metrics,
+      processes: systemProcesses,
+      memoryBytes: () => process.memoryUsage.rss(),
+      exit: (code, reason) => exitWith(log, code, reason),
+      network: (listener, identity) => {
+        peerDoor = new PeerDoor({
+          listener,
+          identity,
+          listen: config.node.peer.listen,
+          peers: config.node.seeds,
+          bufferBytesMax: config.cluster.peers.bufferBytesMax,
+          logger: log.logger,
+          metrics,
+        })
+        return peerDoor
+      },
+    },
+    config,
+  )
+  if (peerDoor === null) throw new Error('the node asked for no network')
+  const doors = makeDoors(config, node, peerDoor, metrics, log)
+  openInTurn(doors, error => {
+    if (error !== null) fail(log, error)
+    log.logger.info({ resp: formatAddress(config.node.resp.listen) }, 'doors open')
+  })
+  stopOnSignal(node, doors, log)
+}
+
+function makeDoors(
+  config: NodeConfig,
+  node: Node,
+  peerDoor: PeerDoor,
+  metrics: Metrics,
+  log: SystemLog,
+): readonly Opening[] {
+  const { logger } = log
+  const { resp, grpc, admin, name } = config.node
+  const broker: Broker = node.broker
+  const adminDoor = new AdminDoor({
+    listen: admin.listen,
+    metrics,
+    logger,
+    ready: () => node.ready(),
+    topology: () => topologyOf(node.map(), broker),
+  })
+  const respDoor = new RespDoor(broker, { ...resp.listen, logger, metrics })
+  const grpcDoor = new GrpcDoor(broker, { ...grpc.listen, nodeName: name, logger })
+  return [
+    // Health can be asked from the first moment; clients come last.
+    { open: done => adminDoor.open(done), close: done => adminDoor.close(done) },
+    { open: done => peerDoor.open(done), close: done => peerDoor.close(done) },
+    {
+      open: done => grpcDoor.listen(done),
+      close: done => {
+        const timer = setTimeout(() => grpcDoor.kill(), DOOR_CLOSE_MS)
+        grpcDoor.stop(() => {
+          clearTimeout(timer)
+          done()
+        })
+      },
+    },
+    { open: done => respDoor.listen(done), close: done => respDoor.stop(done) },
+  ]
+}
+
+function openInTurn(doors: readonly Opening[], done: Done): void {
+  const [first, ...rest] = doors
+  if (first === undefined) {
+    done(null)
+    return
+  }
+  first.open(error => {
+    if (error !== null) done(error)
+    else openInTurn(rest, done)
+  })
+}
+
+/** One line for people beside the log's, since nobody reads JSON in a terminal. */
+function fail(log: SystemLog, error: OperationalError): never {
+  process.stderr.write(`slotcast: ${error.message}\n`)
+  return exitWith(log, EXIT_OPERATIONAL, error.message)
+}
+
+/** SIGTERM, SIGINT, or the end of the supervisor: leaders hand over, doors close, exit code 0. */
+function stopOnSignal(node: Node, doors: readonly Opening[], log: SystemLog): void {
+  let stopping = false
+  const stop = (why: string): void => {
+    if (stopping) return
+    stopping = true
+    log.logger.info({ why }, 'stopping')
+    const leave = (): never => {
+      log.logger.info({}, 'stopped')
+      log.flush()
+      process.exit(0)
+    }
+    setTimeout(leave, STOP_MS_MAX)
+    node.stop(() => {
+      let open = doors.length
+      for (const door of doors) {
+        door.close(() => {
+          open -= 1
+          if (open === 0) leave()
+        })
+      }
+    })
+  }
+  process.on('SIGTERM', () => stop('SIGTERM'))
+  process.on('SIGINT', () => stop('SIGINT'))
+  // The supervisor holds the other end: when it goes, however it goes, so does the node.
+  if (process.channel !== undefined) process.on('disconnect', () => stop('the supervisor is gone'))
+}
+
+function topologyOf(map: SlotMap, broker: Broker): unknown {
+  return {
+    epoch: map.epoch,
+    clusterId: map.clusterId,
+    nodes: [...map.nodes.values()],
+    shards: [...map.shards.values()].map(shard => ({
+      ...shard,
+      leader: broker.leaderOf(shard.id),
+    })),
+  }
+}
