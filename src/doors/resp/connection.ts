@@ -1,0 +1,233 @@
+// One socket of the RESP door: bytes in, commands to the desk, replies out.
+//
+// Replies gather in a buffer and leave with one write a turn (`flush`). Reading
+// stops while the session is paused, while too much waits to be written, or when
+// the connection ends; a reader so slow that replies pile up to the bound, or that
+// takes nothing for long, is cut off.
+
+import type { Socket } from 'node:net'
+import type { Broker } from '../../broker/broker.ts'
+import type { Client, Session } from '../../broker/session.ts'
+import { fail, type Reply } from '../../machine/reply.ts'
+import { type CarryBudget, COMMAND, Decoder, FAULT, MORE } from './decoder.ts'
+import { Encoder } from './encoder.ts'
+
+export type ConnectionLimits = {
+  /** Replies that wait to be written; beyond, no more commands are read. */
+  readonly outputPauseBytes: number
+  /** Replies that wait to be written; beyond, the connection is cut. */
+  readonly outputBytesMax: number
+  /** Input that is kept for a paused session; beyond, the socket is not read. */
+  readonly inputPauseBytes: number
+  /** How long one write may take before the connection is cut. */
+  readonly writeStallMs: number
+}
+
+/** What a connection needs of its door. */
+export interface Door {
+  readonly broker: Broker
+  readonly limits: ConnectionLimits
+  readonly budget: CarryBudget
+  /** `connection` has replies to write at the end of the turn. */
+  dirty(connection: Connection): void
+  closed(connection: Connection, reason: string): void
+}
+
+/** Output buffers above this are not kept. */
+const OUTPUT_BYTES_KEPT = 256 * 1024
+/** How long a connection that we ended may stay half open. */
+const LINGER_MS = 1_000
+
+const tooMuchPending = fail('ERR Protocol error: too much input is pending, try again later')
+
+export class Connection implements Client {
+  readonly #socket: Socket
+  readonly #door: Door
+  readonly #session: Session
+  readonly #decoder: Decoder
+  /** Replies gather in one and are written from the other. */
+  #output = new Encoder()
+  #spare = new Encoder()
+  readonly #onWritten: () => void
+  #ticket = 0
+  /** After the answer to this ticket the connection ends; -1: it goes on. */
+  #lastTicket = -1
+  #isDirty = false
+  #writing = false
+  #writingSince = 0
+  /** The session takes no commands. */
+  #paused = false
+  /** Commands wait because too much waits to be written. */
+  #choked = false
+  /** The client closed its side: it still gets what it asked for. */
+  #inputEnded = false
+  /** No more commands are read; when all is written, the socket ends. */
+  #ending = false
+  #closed = false
+  #reason = 'the client closed the connection'
+
+  constructor(socket: Socket, door: Door) {
+    this.#socket = socket
+    this.#door = door
+    this.#decoder = new Decoder(door.budget)
+    this.#onWritten = () => this.#written()
+    this.#session = door.broker.connect(this, {
+      door: 'resp',
+      ordered: true,
+      address: `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`,
+      localAddress: `${socket.localAddress ?? ''}:${socket.localPort ?? 0}`,
+    })
+    socket.setNoDelay(true)
+    socket.on('data', chunk => this.#onData(chunk))
+    socket.on('end', () => this.#onEnd())
+    socket.on('error', error => {
+      this.#reason = error.message
+    })
+    socket.on('close', () => this.#onClose())
+  }
+
+  answer(ticket: number, reply: Reply): void {
+    if (this.#closed) return
+    if (this.#output.length > this.#door.limits.outputBytesMax) {
+      this.cut('replies piled up: the client reads too slowly')
+      return
+    }
+    this.#output.encode(reply, this.#session.protocol)
+    if (ticket === this.#lastTicket) this.#ending = true
+    this.#touch()
+  }
+
+  resume(): void {
+    this.#paused = false
+    if (!this.#closed) this.#drain()
+  }
+
+  close(reason: string): void {
+    this.#reason = reason
+    this.#ending = true
+    this.#touch()
+  }
+
+  /** Ends the connection at once; what waits to be written is lost. */
+  cut(reason: string): void {
+    if (this.#closed) return
+    this.#reason = reason
+    this.#socket.destroy()
+    this.#onClose()
+  }
+
+  /** Writes what gathered. Called once a turn. */
+  flush(): void {
+    this.#isDirty = false
+    if (this.#closed || this.#writing) return
+    if (this.#inputEnded && this.#isDone()) this.#ending = true
+    const full = this.#output
+    if (full.length === 0) {
+      if (this.#ending) this.#leave()
+      return
+    }
+    this.#output = this.#spare
+    this.#spare = full
+    this.#writing = true
+    this.#session.bytesOut += full.length
+    this.#socket.write(full.view(), this.#onWritten)
+  }
+
+  /** Cuts a reader that lets a write wait for too long; called now and then. */
+  checkStall(now: number): void {
+    if (!this.#writing) this.#writingSince = 0
+    else if (this.#writingSince === 0) this.#writingSince = now
+    else if (now - this.#writingSince > this.#door.limits.writeStallMs)
+      this.cut('a write took too long: the client does not read')
+  }
+
+  #touch(): void {
+    if (this.#isDirty) return
+    this.#isDirty = true
+    this.#door.dirty(this)
+  }
+
+  #written(): void {
+    this.#writing = false
+    this.#writingSince = 0
+    this.#spare.clear(OUTPUT_BYTES_KEPT)
+    if (this.#closed) return
+    if (this.#output.length > 0 || this.#ending || this.#inputEnded) this.flush()
+    if (this.#choked && this.#output.length < this.#door.limits.outputPauseBytes) {
+      this.#choked = false
+      if (!this.#paused) this.#drain()
+    }
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#ending || this.#closed || this.#lastTicket >= 0) return
+    this.#session.bytesIn += chunk.length
+    if (!this.#decoder.feed(chunk)) {
+      this.#refuse(tooMuchPending)
+      return
+    }
+    if (!this.#paused && !this.#choked) this.#drain()
+    else if (this.#decoder.pending > this.#door.limits.inputPauseBytes) this.#socket.pause()
+  }
+
+  /** Hands commands to the desk until there are none, or no more may go. */
+  #drain(): void {
+    const { broker, limits } = this.#door
+    const decoder = this.#decoder
+    while (!this.#ending && this.#lastTicket < 0 && !this.#closed) {
+      if (this.#output.length > limits.outputPauseBytes) {
+        this.#choked = true
+        this.#touch()
+        return
+      }
+      const found = decoder.next()
+      if (found === COMMAND) {
+        const ticket = this.#ticket
+        this.#ticket += 1
+        if (broker.execute(this.#session, decoder.argv, ticket, null)) continue
+        this.#paused = true
+        return
+      }
+      if (found === MORE) {
+        if (this.#socket.isPaused()) this.#socket.resume()
+        return
+      }
+      if (found === FAULT) this.#refuse(fail(`ERR ${decoder.fault}`))
+      else this.cut('possible cross-protocol attack')
+    }
+  }
+
+  /** The last answer of this connection, behind those that are owed. */
+  #refuse(reply: Reply): void {
+    this.#lastTicket = this.#ticket
+    this.#ticket += 1
+    this.#reason = 'protocol error'
+    this.#door.broker.refuse(this.#session, this.#lastTicket, reply)
+  }
+
+  #onEnd(): void {
+    this.#inputEnded = true
+    this.#touch()
+  }
+
+  /** Whether nothing is left to answer; who closed its side waits for nothing. */
+  #isDone(): boolean {
+    const { waits, owedCount } = this.#session
+    return waits.size > 0 || (owedCount === 0 && !this.#paused && !this.#choked)
+  }
+
+  /** Everything is written: says goodbye, and does not wait for ever for the other side to. */
+  #leave(): void {
+    this.#door.broker.disconnect(this.#session)
+    this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy())
+    this.#socket.end()
+  }
+
+  #onClose(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#decoder.close()
+    this.#door.broker.disconnect(this.#session)
+    this.#door.closed(this, this.#reason)
+  }
+}

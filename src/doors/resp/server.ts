@@ -1,0 +1,143 @@
+// The RESP door: listens, counts its connections, and writes once a turn for each.
+
+import { createServer, type Server, type Socket } from 'node:net'
+import type { Logger } from '../../base/log.ts'
+import type { Counter, Metrics } from '../../base/metrics.ts'
+import type { Broker } from '../../broker/broker.ts'
+import { Connection, type ConnectionLimits, type Door } from './connection.ts'
+import { CarryBudget } from './decoder.ts'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+export type RespOptions = ConnectionLimits & {
+  readonly clientsMax: number
+  /** Parts of commands that all connections together may have half received. */
+  readonly carryBytesMax: number
+}
+
+export const RESP_DEFAULTS: RespOptions = {
+  clientsMax: 10_000,
+  carryBytesMax: 512 * MiB,
+  outputPauseBytes: 1 * MiB,
+  outputBytesMax: 64 * MiB,
+  inputPauseBytes: 256 * KiB,
+  writeStallMs: 60_000,
+}
+
+const BACKLOG = 1024
+const STALL_CHECK_MS = 5_000
+const KEEP_ALIVE_MS = 60_000
+/** How long `close` waits for replies to be taken. */
+const CLOSE_GRACE_MS = 1_000
+
+export class RespServer implements Door {
+  readonly broker: Broker
+  readonly limits: ConnectionLimits
+  readonly budget: CarryBudget
+  readonly #options: RespOptions
+  readonly #logger: Logger
+  readonly #server: Server
+  readonly #connections = new Set<Connection>()
+  readonly #rejected: Counter
+  #dirty: Connection[] = []
+  #flushAsked = false
+  readonly #onImmediate = () => {
+    this.#flushAsked = false
+    this.#flush()
+  }
+  #stallTimer: NodeJS.Timeout | null = null
+
+  constructor(broker: Broker, logger: Logger, metrics: Metrics, options = RESP_DEFAULTS) {
+    this.broker = broker
+    this.limits = options
+    this.budget = new CarryBudget(options.carryBytesMax)
+    this.#options = options
+    this.#logger = logger
+    // Half-open: who sends its commands and closes its side still gets the replies.
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, socket =>
+      this.#accept(socket),
+    )
+    this.#rejected = metrics.counter('resp_rejected_total', 'Connections over the limit')
+    metrics.gauge({
+      name: 'resp_connections',
+      help: 'Open RESP connections',
+      read: () => this.#connections.size,
+    })
+    metrics.gauge({
+      name: 'resp_carry_bytes',
+      help: 'Memory that holds parts of commands',
+      read: () => this.budget.bytes,
+    })
+    broker.onFlush(() => this.#flush())
+  }
+
+  /** The port that is listened on. */
+  get port(): number {
+    const address = this.#server.address()
+    return typeof address === 'object' && address !== null ? address.port : 0
+  }
+
+  /** Opens the door. `done` gets null, or why it cannot be opened (a port in use). */
+  listen(host: string, port: number, done: (error: Error | null) => void): void {
+    const onError = (error: Error) => done(error)
+    this.#server.once('error', onError)
+    this.#server.listen({ host, port, backlog: BACKLOG }, () => {
+      this.#server.off('error', onError)
+      this.#server.on('error', error => this.#logger.error({ error: error.message }, 'RESP door'))
+      this.#stallTimer = setInterval(() => this.#checkStalls(), STALL_CHECK_MS)
+      this.#stallTimer.unref()
+      done(null)
+    })
+  }
+
+  /** Closes the door: no more commands are read, what was answered is written, then all ends. */
+  close(done: () => void): void {
+    if (this.#stallTimer !== null) clearInterval(this.#stallTimer)
+    const grace = setTimeout(() => {
+      for (const connection of [...this.#connections]) connection.cut('the node stops')
+    }, CLOSE_GRACE_MS)
+    this.#server.close(() => {
+      clearTimeout(grace)
+      done()
+    })
+    for (const connection of this.#connections) connection.close('the node stops')
+    this.#flush()
+  }
+
+  dirty(connection: Connection): void {
+    this.#dirty.push(connection)
+    if (this.#flushAsked) return
+    // Mostly the desk's flush comes first; this one is for what happens outside of turns.
+    this.#flushAsked = true
+    setImmediate(this.#onImmediate)
+  }
+
+  closed(connection: Connection, reason: string): void {
+    this.#connections.delete(connection)
+    this.#logger.debug({ reason }, 'RESP connection closed')
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#connections.size >= this.#options.clientsMax) {
+      this.#rejected.add()
+      socket.on('error', () => {})
+      socket.end('-ERR max number of clients reached\r\n')
+      return
+    }
+    socket.setKeepAlive(true, KEEP_ALIVE_MS)
+    this.#connections.add(new Connection(socket, this))
+  }
+
+  #flush(): void {
+    if (this.#dirty.length === 0) return
+    const dirty = this.#dirty
+    this.#dirty = []
+    for (const connection of dirty) connection.flush()
+  }
+
+  #checkStalls(): void {
+    const now = performance.now()
+    for (const connection of [...this.#connections]) connection.checkStall(now)
+  }
+}
