@@ -156,7 +156,6 @@ export class Client {
         reply: (ticket, reply) => this.#reply(ticket, reply),
         closed: () => this.#drop(connection),
       },
-      false,
     )
     this.#connections.set(node, connection)
     return connection

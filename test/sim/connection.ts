@@ -49,7 +49,6 @@ export class Connection {
     client: number,
     front: Front,
     listener: ConnectionListener,
-    readonly_: boolean,
   ) {
     this.#scheduler = scheduler
     this.#links = links
@@ -68,7 +67,6 @@ export class Connection {
         },
         options,
       )
-      if (readonly_) this.#session.readonly = true
     })
   }
 
