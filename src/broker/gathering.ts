@@ -62,6 +62,10 @@ export class Gatherer implements Asker<Reply> {
     this.#missing = shards
   }
 
+  get closed(): boolean {
+    return this.#session.closed
+  }
+
   answer(_ticket: number, reply: Reply): void {
     this.#replies.push(reply)
     this.#missing -= 1
@@ -103,6 +107,10 @@ export class ScanRelay implements Asker<Reply> {
     this.#place = place
     this.#shard = shard
     this.#next = next
+  }
+
+  get closed(): boolean {
+    return this.#session.closed
   }
 
   answer(_ticket: number, reply: Reply): void {

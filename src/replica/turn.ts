@@ -352,6 +352,5 @@ export class Turn implements Host, NetworkListener {
 }
 
 function release(works: readonly PersistWork[]): void {
-  for (const { replica, messages } of works)
-    for (const message of messages) replica.release(message)
+  for (const { done } of works) done()
 }
