@@ -98,10 +98,7 @@ export function drawKnobs(seed: Prng): Knobs {
       reconnect: prng.logBetween(1_000, 200_000),
       refusal: prng.logBetween(200, 50_000),
     },
-    actors: {
-      think: prng.logBetween(2_000, 60_000),
-      depth: prng.pick([1, 1, 2, 4, 16]),
-    },
+    actors: drawActors(seed.fork('actors')),
     writers: prng.between(2, 4),
     consumers: prng.between(2, 4),
     padding: prng.pick([0, 100, 2_000, 12_000]),
@@ -111,6 +108,13 @@ export function drawKnobs(seed: Prng): Knobs {
     duration: prng.between(5, 14) * SECOND,
     minorityStaysBroken: prng.chance(1 / 3),
   }
+}
+
+/** Few operations in all, so that a run is short, in turn or many at once. */
+function drawActors(prng: Prng): ActorKnobs {
+  const depth = prng.pick([1, 1, 2, 4, 16])
+  const perSecond = prng.logBetween(4, 30)
+  return { depth, think: (depth * SECOND) / perSecond }
 }
 
 function drawRaft(prng: Prng): Knobs['raft'] {

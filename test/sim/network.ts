@@ -123,7 +123,8 @@ export class SimNetwork {
       sent = filter(from, to, sent)
       if (sent === null) return true
     }
-    const bytes = encodeEnvelopeFrame(sent)
+    // The codec's buffer is the next call's, as grpc-js has copied it by then.
+    const bytes = Buffer.from(encodeEnvelopeFrame(sent))
     this.onSend?.(from, to, sent)
     this.envelopesSent += 1
     this.#scheduler.note(bytes.length)
