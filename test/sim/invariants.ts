@@ -27,7 +27,7 @@ class View {
   readonly replica: Replica<unknown>
   readonly log: ShardLog
   commit: Index = 0
-  /** Commit as of the last check of terms; behind `commit` while the disk is. */
+  /** Up to where the log was compared with what others committed. */
   checked: Index
   applied: Index
   term: Term = 0
@@ -180,14 +180,13 @@ export class Invariants {
     const { shard } = view.replica
     const index = view.completeness
     if (index === 0 || view.role !== 'leader') return
-    const term = view.log.term(index)
-    if (term === 'unavailable') return
-    view.completeness = 0
-    if (typeof term !== 'number') return
     const expected = this.#ledger(shard).termAt(index)
-    this.#count('completeness')
-    if (term !== expected)
-      this.#fail(id, shard, `leads with term ${term} at committed ${index}, which has ${expected}`)
+    if (view.log.term(index) === expected) {
+      this.#count('completeness')
+      view.completeness = 0
+    } else if (view.replica.applied >= index && view.log.firstIndex() <= index) {
+      this.#fail(id, shard, `leads without committed ${index} of term ${expected}`)
+    }
   }
 
   /** 3, 5, 9: what this node takes for committed is what all others do, and a majority has it. */
@@ -199,7 +198,11 @@ export class Invariants {
     const hard = log.initialState().hardState
     promise.term = hard.term
     promise.vote = hard.vote
-    const upTo = Math.min(view.commit, view.durable)
+    // The log may still show what an entry or a snapshot that is being written replaces;
+    // what is applied, and fits the newest snapshot, is settled.
+    const upTo = view.replica.applied
+    const newest = this.#nodes.get(id)?.storage.snapshots.newest(shard) ?? null
+    if (newest !== null && log.term(newest.index) !== newest.term) return
     if (view.checked < log.firstIndex() - 1) view.checked = log.firstIndex() - 1
     while (view.checked < upTo) {
       const index = view.checked + 1
@@ -272,7 +275,7 @@ export class Invariants {
       if (state === 'snapshot' && pendingSnapshot === 0)
         this.#fail(id, shard, `n${peer} waits for no snapshot`)
       const other = this.#promise(peer, shard)
-      if (other.log === null || other.term > status.term) continue
+      if (other.log === null || other.log.damaged !== null || other.term > status.term) continue
       this.#count('match')
       if (match > other.log.lastIndex() && match >= other.log.firstIndex())
         this.#fail(id, shard, `match ${match} of n${peer}, who has ${other.log.lastIndex()}`)
