@@ -1,7 +1,7 @@
 // What `slotcast ctl` prints for people: tables, one verdict, and replies as redis-cli shows them.
 
 import Table from 'cli-table3'
-import type { NodeState } from './ctl.ts'
+import type { NodeState } from './ctl-commands.ts'
 import type { Reply } from './gen/slotcast/v1/reply.ts'
 import type { Topology } from './gen/slotcast/v1/topology.ts'
 
@@ -53,7 +53,7 @@ export function printReply(reply: Reply, indent = ''): string {
   const kind = reply.kind
   switch (kind?.$case) {
     case undefined:
-    case 'null':
+    case 'nullValue':
       return '(nil)'
     case 'simple':
     case 'verbatim':

@@ -322,12 +322,17 @@ export class Node {
       logger,
       metrics,
       self: node.id,
-      directory: { map: () => this.#meta.map, leaderOf: shard => this.leaders.of(shard) },
+      directory: {
+        map: () => this.#meta.map,
+        leaderOf: shard => this.leaders.of(shard),
+        isDown: peer => peer !== node.id && !this.turn.isUp(peer),
+      },
       options: {
         clusterEnabled: cluster.enabled,
         version: VERSION,
         sessionInFlightMax: 10_000,
         nodeInFlightMax: 1_000_000,
+        memoryBytesMax: 0,
       },
       shard: id => this.#shards.get(id),
       health: () => this.ready(),

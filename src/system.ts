@@ -85,8 +85,9 @@ function wrap(inner: pino.Logger): Logger {
   }
 }
 
-/** Ends the process with its last words in the log. */
+/** Ends the process with its last words in the log, and once more in a line for people. */
 export function exitWith(log: SystemLog, code: number, reason: string): never {
+  process.stderr.write(`slotcast: ${reason}\n`)
   log.logger.error({ code }, reason)
   log.flush()
   process.exit(code)

@@ -63,7 +63,7 @@ export interface Directory {
   /** 0: unknown. */
   leaderOf(shard: ShardId): NodeId
   /** Whether the node is known to be gone: CLUSTER NODES shows it as failed. */
-  isDown(node: NodeId): boolean
+  isDown?(node: NodeId): boolean
 }
 
 export type BrokerOptions = {
@@ -75,8 +75,8 @@ export type BrokerOptions = {
   readonly sessionInFlightMax: number
   /** Commands of all sessions that are not answered; beyond, TRYAGAIN. */
   readonly nodeInFlightMax: number
-  /** At which data of all shards OOM begins; 0: unbounded. For CONFIG and INFO; memoryFull() decides. */
-  readonly memoryBytesMax: number
+  /** What CONFIG and INFO say of the bound on memory; `memoryFull` decides. Absent: there is none. */
+  readonly memoryBytesMax?: number
 }
 
 export type BrokerPorts = {

@@ -268,7 +268,9 @@ export class RaftLog {
     )
     this.#applied = index
     this.#applying = Math.max(this.#applying, index)
-    this.#applyingBytes = Math.max(0, this.#applyingBytes - bytes)
+    // When a snapshot overtakes what was handed out, its host may drop that without a word.
+    const isIdle = this.#applied === this.#applying
+    this.#applyingBytes = isIdle ? 0 : Math.max(0, this.#applyingBytes - bytes)
     this.#applyingPaused = this.#applyingBytes >= this.#applyingBytesMax
   }
 

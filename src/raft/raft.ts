@@ -147,6 +147,11 @@ export class Raft {
   /**
    * Proposes a change of the configuration. One that cannot be made now enters the
    * log as an empty entry, so the answer null does not mean that it was acceptable.
+   *
+   * Configurations count from when they are applied. So a voter that stays may need
+   * the votes of those who go once more, and they refuse it if their logs are longer.
+   * Let a majority of the old voters stay voters, and hand over leadership before its
+   * holder is removed; else the loss of one node, or none, can leave nobody electable.
    */
   proposeConfChange(change: ConfChange): 'dropped' | null {
     const kind = change.v1 ? 'conf-change' : 'conf-change-v2'

@@ -161,6 +161,3 @@ export class SnapshotTaker {
     this.#storage.compact(subject.shard, upTo)
   }
 }
-
-/** What a peer still needs is nothing. */
-export const NOT_NEEDED: Index = Number.MAX_SAFE_INTEGER

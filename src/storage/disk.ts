@@ -16,6 +16,21 @@ export class DiskError extends Error {
   }
 }
 
+/** What was caught around disk operations; anything but a failure of the disk goes on up. */
+export function asDiskError(error: unknown): DiskError {
+  if (error instanceof DiskError) return error
+  throw error
+}
+
+/** Removes a file that nothing refers to. If that fails it stays, and the next start tries again. */
+export function removeLeftover(disk: Disk, path: string): void {
+  try {
+    disk.remove(path)
+  } catch (error) {
+    asDiskError(error)
+  }
+}
+
 export type DiskDone = (error: DiskError | null) => void
 
 export interface DiskFile {

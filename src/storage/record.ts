@@ -133,7 +133,14 @@ export function checkRecord(
     dataAt: offset + head,
     next: offset + padded(length),
   }
-  return dataIsGood(buffer, record, offset + length) ? record : null
+  const isGood = dataIsGood(buffer, record, offset + length)
+  return isGood && paddingIsGood(buffer, offset + length, record.next) ? record : null
+}
+
+/** Padding belongs to no checksum; that it is zeros leaves no bit of the log unchecked. */
+function paddingIsGood(buffer: Buffer, from: number, to: number): boolean {
+  for (let at = from; at < to; at += 1) if (buffer[at] !== 0) return false
+  return true
 }
 
 function dataIsGood(buffer: Buffer, record: CheckedRecord, end: number): boolean {

@@ -283,10 +283,11 @@ export class ShardLog implements LogStorage {
     return null
   }
 
-  /** A commit index may be forgotten, but must lie inside the log (RAFT 3.8). */
+  /** A commit index may be forgotten, but must lie inside the log, and a snapshot is committed (RAFT 3.8). */
   clampCommit(): void {
-    const { hardState } = this.#state
-    const inside = Math.max(this.#state.start.index, Math.min(hardState.commit, this.#index.last))
+    const { hardState, snapshot, start } = this.#state
+    const floor = Math.max(start.index, snapshot?.meta.index ?? 0)
+    const inside = Math.max(floor, Math.min(hardState.commit, this.#index.last))
     if (inside !== hardState.commit) this.setHardState({ ...hardState, commit: inside })
   }
 

@@ -17,7 +17,7 @@ import type { Index, NodeId, ShardId, Term } from '../base/types.ts'
 import type { SnapshotMeta } from '../raft/message.ts'
 import { Cursor, confBytes, padded, putConf, takeConf } from './cursor.ts'
 import type { Disk, DiskDone, DiskFile } from './disk.ts'
-import { DiskError } from './disk.ts'
+import { asDiskError, DiskError, removeLeftover } from './disk.ts'
 
 const MAGIC = Buffer.from('SLOTSNAP', 'latin1')
 const VERSION = 1
@@ -119,8 +119,12 @@ export function checkSnapshotFile(file: DiskFile): SnapshotContent | string {
     if (length > fileBytes - at - FRAME_HEAD_BYTES) return `bad frame at ${at}`
     checksum = crc32c(head, checksum)
     const frameChecksum = head.readUInt32LE(4)
-    const bytes = take(at + FRAME_HEAD_BYTES, length)
-    if (bytes.length < length || crc32c(bytes) !== frameChecksum) return `bad frame at ${at}`
+    const bytes = take(at + FRAME_HEAD_BYTES, padded(length))
+    const isGood =
+      bytes.length === padded(length) &&
+      crc32c(bytes.subarray(0, length)) === frameChecksum &&
+      bytes.subarray(length).every(byte => byte === 0)
+    if (!isGood) return `bad frame at ${at}`
     frames.push({ at: at + FRAME_HEAD_BYTES, offset: size, length })
     size += length
     at += FRAME_HEAD_BYTES + padded(length)
@@ -205,7 +209,7 @@ export class SnapshotWriterFile {
       try {
         this.#disk.rename(this.#temporary, `${this.#directory}/${this.#name}`)
       } catch (failure) {
-        return done(failure as DiskError)
+        return done(asDiskError(failure))
       }
       this.#disk.syncDirectoryLater(this.#directory, failure => {
         if (failure === null) this.#committed(this.#content())
@@ -219,7 +223,7 @@ export class SnapshotWriterFile {
     if (this.#state === 'over') return
     this.#state = 'over'
     this.#file.close()
-    if (this.#disk.exists(this.#temporary)) this.#disk.remove(this.#temporary)
+    removeLeftover(this.#disk, this.#temporary)
   }
 
   #content(): SnapshotContent {

@@ -9,7 +9,7 @@
 
 import type { Index, NodeId, ShardId } from '../base/types.ts'
 import type { SnapshotMeta } from '../raft/message.ts'
-import type { Disk, DiskFile } from './disk.ts'
+import { asDiskError, type Disk, type DiskFile, removeLeftover } from './disk.ts'
 import {
   checkSnapshotFile,
   parseSnapshotName,
@@ -123,7 +123,7 @@ export class SnapshotStore {
       file = this.#disk.open(path, 'read')
       return checkSnapshotFile(file)
     } catch (error) {
-      return String(error)
+      return asDiskError(error).message
     } finally {
       file?.close()
     }
@@ -151,7 +151,7 @@ export class SnapshotStore {
     const kept = files.filter(isKept)
     if (kept.length === files.length) return
     for (const content of files) {
-      if (!isKept(content)) this.#disk.remove(this.#path(shard, content.meta))
+      if (!isKept(content)) removeLeftover(this.#disk, this.#path(shard, content.meta))
     }
     if (kept.length === 0) this.#files.delete(shard)
     else this.#files.set(shard, kept)

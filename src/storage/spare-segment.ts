@@ -7,7 +7,7 @@
 // then the slices follow each other without a pause.
 
 import { assert } from '../base/assert.ts'
-import { type Disk, DiskError, type DiskFile } from './disk.ts'
+import { asDiskError, type Disk, type DiskError, type DiskFile, removeLeftover } from './disk.ts'
 import { segmentName } from './segment.ts'
 
 const SLICE_BYTES = 1024 * 1024
@@ -104,7 +104,7 @@ export class SpareSegment {
       this.#file ??= this.#disk.open(this.#temporary(), 'create')
       file = this.#file
     } catch (error) {
-      this.#fail(error as DiskError)
+      this.#fail(asDiskError(error))
       return
     }
     const slice = ZEROS.subarray(0, Math.min(SLICE_BYTES, this.#target - this.#filled))
@@ -127,7 +127,7 @@ export class SpareSegment {
       if (!this.#isNamed) this.#disk.rename(this.#temporary(), this.#path())
       this.#isNamed = true
     } catch (error) {
-      this.#fail(error as DiskError)
+      this.#fail(asDiskError(error))
       return
     }
     this.#isWorking = true
@@ -161,16 +161,12 @@ export class SpareSegment {
    * What is left on disk carries no header and is removed at the next start.
    */
   #fail(error: DiskError): void {
-    try {
-      this.#file?.close()
-      this.#disk.remove(this.#isNamed ? this.#path() : this.#temporary())
-    } catch {
-      // Already failing; the next attempt tells whether the disk works.
-    }
+    this.#file?.close()
+    removeLeftover(this.#disk, this.#isNamed ? this.#path() : this.#temporary())
     this.begin(this.#number, this.#target)
     const waiting = this.#waiting
     this.#waiting = null
-    waiting?.(error instanceof DiskError ? error : new DiskError(String(error), false, error))
+    waiting?.(error)
   }
 
   #path(): string {

@@ -9,7 +9,7 @@
 import { assert } from '../base/assert.ts'
 import type { NodeId } from '../base/types.ts'
 import { BatchEncoder, type BatchItem, itemBytes } from './batch-encoder.ts'
-import type { Disk, DiskDone, DiskFile } from './disk.ts'
+import { type Disk, type DiskDone, type DiskFile, removeLeftover } from './disk.ts'
 import { SEGMENT_HEADER_BYTES, type Segment, segmentName } from './segment.ts'
 import { SpareSegment } from './spare-segment.ts'
 
@@ -127,7 +127,7 @@ export class Wal {
       if (oldest.number >= number) break
       this.#segments.shift()
       oldest.file.close()
-      this.#disk.remove(`${this.#options.directory}/${segmentName(oldest.number)}`)
+      removeLeftover(this.#disk, `${this.#options.directory}/${segmentName(oldest.number)}`)
       isAny = true
     }
     if (!isAny) return

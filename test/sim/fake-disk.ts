@@ -238,8 +238,8 @@ export class FakeDisk {
   }
 
   /** A copy of all that is on the disk now, synced or not; for trying several futures. */
-  clone(): FakeDisk {
-    const copy = new FakeDisk(this.#port)
+  clone(port: FakeDiskPort): FakeDisk {
+    const copy = new FakeDisk(port)
     for (const path of this.#directories.keys()) copy.directory(path)
     for (const path of this.paths()) copy.plant(path, this.bytes(path))
     return copy

@@ -136,7 +136,7 @@ function shardsReply(desk: Desk): Reply {
               text('replication-offset'),
               integer(offset),
               text('health'),
-              text(directory.isDown(node.id) ? 'fail' : 'online'),
+              text(directory.isDown?.(node.id) === true ? 'fail' : 'online'),
             ]),
           ),
         ),
@@ -168,7 +168,7 @@ function nodesText(desk: Desk): string {
   const led = ledRanges(desk, slots)
   let lines = ''
   for (const node of slots.nodes.values()) {
-    const down = directory.isDown(node.id)
+    const down = directory.isDown?.(node.id) === true
     const flags = `${node.id === self ? 'myself,' : ''}${LEADER_WORD}${down ? ',fail' : ''}`
     const ranges = (led.get(node.id) ?? []).map(({ first, last }) =>
       first === last ? ` ${first}` : ` ${first}-${last}`,

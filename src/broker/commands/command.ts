@@ -49,6 +49,11 @@ function legacyKeys(facts: CommandFacts): readonly [number, number, number] {
   return [spec.begin.index, last >= 0 ? spec.begin.index + last : last, step]
 }
 
+/** Of what is done to the key Redis writes RO, RW, OW and RM in capitals, the rest small. */
+function keyFlags(spec: KeySpec): Reply {
+  return set(spec.flags.map(flag => simple(flag.length === 2 ? flag : flag.toLowerCase())))
+}
+
 function keySpec(spec: KeySpec): Reply {
   const begin =
     'index' in spec.begin
@@ -65,7 +70,7 @@ function keySpec(spec: KeySpec): Reply {
   const [beginType, beginSpec] = begin as [Reply, Reply]
   return map([
     text('flags'),
-    set(spec.flags.map(simple)),
+    keyFlags(spec),
     text('begin_search'),
     map([text('type'), beginType, text('spec'), beginSpec]),
     text('find_keys'),
@@ -196,8 +201,7 @@ function getKeysAndFlags(desk: Desk, _session: Session, argv: Argv): Reply {
   for (const spec of found.facts.keys) {
     const words = keysOf({ ...found.facts, keys: [spec] }, found.argv)
     if (words.length === 0) return invalidArguments
-    for (const word of words)
-      items.push(array([bulk(found.argv.bytes(word)), set(spec.flags.map(simple))]))
+    for (const word of words) items.push(array([bulk(found.argv.bytes(word)), keyFlags(spec)]))
   }
   return items.length === 0 ? invalidArguments : array(items)
 }

@@ -18,7 +18,7 @@ const SHARED = {
 } as const
 
 function settings(desk: Desk): ReadonlyMap<string, string> {
-  const { clusterEnabled, memoryBytesMax } = desk.ports.options
+  const { clusterEnabled, memoryBytesMax = 0 } = desk.ports.options
   return new Map([
     // Each write is on a majority's disks before its reply: in Redis' words, an AOF synced always.
     ['appendfsync', 'always'],

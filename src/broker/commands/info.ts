@@ -75,7 +75,7 @@ function memory(desk: Desk): Fields {
     ['used_memory', bytes],
     ['used_memory_human', `${(bytes / (1024 * 1024)).toFixed(2)}M`],
     ['used_memory_rss', bytes],
-    ['maxmemory', desk.ports.options.memoryBytesMax],
+    ['maxmemory', desk.ports.options.memoryBytesMax ?? 0],
     ['maxmemory_policy', 'noeviction'],
     ['mem_allocator', 'libc'],
   ]
@@ -127,7 +127,7 @@ function replication(desk: Desk): Fields {
   for (const id of followers(desk)) {
     const node = map.nodes.get(id)
     if (node === undefined) continue
-    const state = directory.isDown(id) ? 'offline' : 'online'
+    const state = directory.isDown?.(id) === true ? 'offline' : 'online'
     lines.push([
       `${REPLICA_LINE_FIELD}${i}`,
       `ip=${node.resp.host},port=${node.resp.port},state=${state}`,

@@ -40,6 +40,8 @@ import { Words } from './words.ts'
 const MESSAGE_SLACK_BYTES = 1024 * 1024
 /** How often the health service looks at the node. */
 const HEALTH_MS = 200
+/** How long a door that stops waits for what is under way. */
+const STOP_MS = 2000
 /** Calls of one connection at a time. */
 const STREAMS_MAX = 10_000
 /** Field `reply` of ExecuteResponse. */
@@ -61,6 +63,8 @@ export type GrpcDoorOptions = {
   /** The node's name, as the map has it. */
   readonly nodeName: string
   readonly logger: Logger
+  /** How long `stop` waits for what is under way. */
+  readonly stopMs?: number
 }
 
 export class GrpcDoor {
@@ -84,7 +88,8 @@ export class GrpcDoor {
       'grpc.max_receive_message_length': limits.commandBytesMax + MESSAGE_SLACK_BYTES,
       'grpc.max_send_message_length': -1,
       'grpc.max_concurrent_streams': STREAMS_MAX,
-      'grpc.enable_channelz': 0,
+      // Only with channelz does grpc-js know its connections, and so can end them in kill.
+      'grpc.enable_channelz': 1,
       'grpc.so_reuseport': 0,
     })
     this.#addServices()
@@ -113,21 +118,28 @@ export class GrpcDoor {
 
   /**
    * Tells health watchers, takes no new calls, answers what is under way, and ends
-   * sessions and watches, which would never end by themselves.
+   * sessions and watches, which would never end by themselves. What is not answered
+   * within `stopMs` is cut off.
    */
   stop(done: () => void): void {
     this.#stopping = true
     this.#lookAtHealth()
     if (this.#healthTimer !== null) clearInterval(this.#healthTimer)
-    for (const session of this.#sessions) session.close()
+    for (const session of this.#sessions) session.finish()
     this.#cluster.endWatches()
-    this.#server.tryShutdown(() => done())
+    const force = setTimeout(() => this.kill(), this.#options.stopMs ?? STOP_MS)
+    this.#server.tryShutdown(() => {
+      clearTimeout(force)
+      done()
+    })
   }
 
   /** Ends everything now. */
   kill(): void {
     if (this.#healthTimer !== null) clearInterval(this.#healthTimer)
-    this.#server.forceShutdown()
+    for (const session of this.#sessions) session.fail(codes.UNAVAILABLE, 'the node stopped')
+    // A moment for the statuses of the sessions to leave.
+    setImmediate(() => this.#server.forceShutdown())
   }
 
   #addServices(): void {

@@ -74,6 +74,8 @@ export class SessionStream implements DeskClient {
   #unsent = 0
   /** The client has sent its last frame. */
   #halfClosed = false
+  /** The door stops. */
+  #finishing = false
   /** The desk has ended the session, or a frame was wrong. */
   #closing = false
   #ended = false
@@ -114,6 +116,12 @@ export class SessionStream implements DeskClient {
     this.#closing = true
     // Called by the desk, which must not be called back from here.
     setImmediate(() => this.flush())
+  }
+
+  /** Ends the session when nothing is owed, for a door that stops. */
+  finish(): void {
+    this.#finishing = true
+    this.flush()
   }
 
   /** Sends what was gathered. */
@@ -254,7 +262,9 @@ export class SessionStream implements DeskClient {
 
   #endIfDone(): void {
     if (this.#ended || this.#frame.length > 0) return
-    const done = this.#halfClosed && this.#owed <= 0 && !this.#held && !this.#reader.more
+    // Calls of a frame are left unread only while the desk holds the session.
+    const idle = this.#owed <= 0 && !this.#held
+    const done = idle && (this.#halfClosed || this.#finishing)
     if (!done && !this.#closing) return
     this.#leave()
     this.#call.end()

@@ -10,13 +10,13 @@ import { CarryBudget } from './decoder.ts'
 const KiB = 1024
 const MiB = 1024 * KiB
 
-export type RespOptions = ConnectionLimits & {
+export type RespLimits = ConnectionLimits & {
   readonly clientsMax: number
   /** Parts of commands that all connections together may have half received. */
   readonly carryBytesMax: number
 }
 
-export const RESP_DEFAULTS: RespOptions = {
+export const RESP_LIMITS: RespLimits = {
   clientsMax: 10_000,
   carryBytesMax: 512 * MiB,
   outputPauseBytes: 1 * MiB,
@@ -33,9 +33,8 @@ const CLOSE_GRACE_MS = 1_000
 
 export class RespServer implements Door {
   readonly broker: Broker
-  readonly limits: ConnectionLimits
+  readonly limits: RespLimits
   readonly budget: CarryBudget
-  readonly #options: RespOptions
   readonly #logger: Logger
   readonly #server: Server
   readonly #connections = new Set<Connection>()
@@ -48,11 +47,10 @@ export class RespServer implements Door {
   }
   #stallTimer: NodeJS.Timeout | null = null
 
-  constructor(broker: Broker, logger: Logger, metrics: Metrics, options = RESP_DEFAULTS) {
+  constructor(broker: Broker, logger: Logger, metrics: Metrics, limits = RESP_LIMITS) {
     this.broker = broker
-    this.limits = options
-    this.budget = new CarryBudget(options.carryBytesMax)
-    this.#options = options
+    this.limits = limits
+    this.budget = new CarryBudget(limits.carryBytesMax)
     this.#logger = logger
     // Half-open: who sends its commands and closes its side still gets the replies.
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, socket =>
@@ -78,9 +76,15 @@ export class RespServer implements Door {
     return typeof address === 'object' && address !== null ? address.port : 0
   }
 
-  /** Opens the door. `done` gets null, or why it cannot be opened (a port in use). */
+  /**
+   * Opens the door.
+   *
+   * @param port 0: any free one
+   * @param done gets null, or why the door cannot be opened
+   */
   listen(host: string, port: number, done: (error: Error | null) => void): void {
-    const onError = (error: Error) => done(error)
+    const onError = (error: Error) =>
+      done(new Error(`cannot listen on ${host}:${port}: ${reasonOf(error)}`, { cause: error }))
     this.#server.once('error', onError)
     this.#server.listen({ host, port, backlog: BACKLOG }, () => {
       this.#server.off('error', onError)
@@ -119,7 +123,7 @@ export class RespServer implements Door {
   }
 
   #accept(socket: Socket): void {
-    if (this.#connections.size >= this.#options.clientsMax) {
+    if (this.#connections.size >= this.limits.clientsMax) {
       this.#rejected.add()
       socket.on('error', () => {})
       socket.end('-ERR max number of clients reached\r\n')
@@ -140,4 +144,8 @@ export class RespServer implements Door {
     const now = performance.now()
     for (const connection of [...this.#connections]) connection.checkStall(now)
   }
+}
+
+function reasonOf(error: Error & { readonly code?: string }): string {
+  return error.code === 'EADDRINUSE' ? 'the port is in use' : error.message
 }

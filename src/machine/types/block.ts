@@ -1,9 +1,9 @@
 // A block: some consecutive entries of one stream, encoded in one buffer.
 //
-//   master := varint words, words x word     (the field names of the first entry)
+//   names  := varint count, count x word      (the field names of the first entry)
 //   entry  := varint ms - base.ms
 //             varint seq - base.seq if the times are equal, else seq
-//             varint shape: 0, the fields are the master's and only values follow;
+//             varint shape: 0, the fields have those names and only values follow;
 //                           n, n pairs follow, field and value in turn
 //             words
 //   word   := varint length, bytes
@@ -30,9 +30,9 @@ export class Block {
   /** What entries' IDs are relative to: the ID of the first entry there ever was. */
   readonly baseMs: Half
   readonly baseSeq: Half
-  /** Where the first entry stands; the master fields stand before `masterEnd`, at 0. */
+  /** Where the first entry stands; the names stand before `namesEnd`, at 0. */
   readonly start: number
-  readonly masterEnd: number
+  readonly namesEnd: number
   end: number
   /** Entries between start and end. */
   count: number
@@ -44,7 +44,7 @@ export class Block {
   constructor(
     bytes: Buffer,
     base: StreamId,
-    masterEnd: number,
+    namesEnd: number,
     start: number,
     end: number,
     count: number,
@@ -54,7 +54,7 @@ export class Block {
     this.bytes = bytes
     this.baseMs = base.ms
     this.baseSeq = base.seq
-    this.masterEnd = masterEnd
+    this.namesEnd = namesEnd
     this.start = start
     this.end = end
     this.count = count
@@ -69,7 +69,7 @@ export class Block {
     return new Block(
       this.bytes,
       { ms: this.baseMs, seq: this.baseSeq },
-      this.masterEnd,
+      this.namesEnd,
       this.start,
       this.end,
       this.count,
@@ -137,8 +137,8 @@ function writeWord(target: Buffer, at: number, source: Buffer, from: number, to:
   return position + length
 }
 
-/** Whether the field names from word `first` on are the block's master fields. */
-export function hasMasterFields(block: Block, argv: Argv, first: number): boolean {
+/** Whether the field names from word `first` on are the names at the block's front. */
+export function hasSameNames(block: Block, argv: Argv, first: number): boolean {
   const bytes = block.bytes
   const pairs = (argv.count - first) >> 1
   if (readLength(bytes, 0) !== pairs) return false
@@ -156,22 +156,22 @@ export function hasMasterFields(block: Block, argv: Argv, first: number): boolea
 }
 
 /** The most bytes that the entry of the words from `first` on takes in a block. */
-export function entryBytesMax(argv: Argv, first: number, masterFields: boolean): number {
+export function entryBytesMax(argv: Argv, first: number, sameNames: boolean): number {
   let bytes = ENTRY_HEAD_BYTES_MAX
-  for (let i = masterFields ? first + 1 : first; i < argv.count; i += masterFields ? 2 : 1)
+  for (let i = sameNames ? first + 1 : first; i < argv.count; i += sameNames ? 2 : 1)
     bytes += argv.length(i) + WORD_HEAD_BYTES_MAX
   return bytes
 }
 
-/** The most bytes that the field names from word `first` on take as a block's master. */
-export function masterBytesMax(argv: Argv, first: number): number {
+/** The most bytes that the field names from word `first` on take at a block's front. */
+export function namesBytesMax(argv: Argv, first: number): number {
   let bytes = WORD_HEAD_BYTES_MAX
   for (let i = first; i < argv.count; i += 2) bytes += argv.length(i) + WORD_HEAD_BYTES_MAX
   return bytes
 }
 
-/** Writes the master for the field names from word `first` on. @returns where it ends */
-export function writeMaster(bytes: Buffer, argv: Argv, first: number): number {
+/** Writes the field names from word `first` on at the front. @returns where it ends */
+export function writeNames(bytes: Buffer, argv: Argv, first: number): number {
   let at = writeVarint(bytes, 0, (argv.count - first) >> 1)
   for (let i = first; i < argv.count; i += 2)
     at = writeWord(bytes, at, argv.buffer, argv.from(i), argv.to(i))
@@ -184,13 +184,13 @@ export function appendEntry(
   id: StreamId,
   argv: Argv,
   first: number,
-  masterFields: boolean,
+  sameNames: boolean,
 ): void {
   const bytes = block.bytes
   const sameTime = id.ms === block.baseMs
   let at = writeVarint(bytes, block.end, sameTime ? 0 : distance(id.ms, block.baseMs))
   at = writeVarint(bytes, at, sameTime ? distance(id.seq, block.baseSeq) : id.seq)
-  if (masterFields) {
+  if (sameNames) {
     bytes[at] = 0
     at += 1
     for (let i = first + 1; i < argv.count; i += 2)
@@ -214,27 +214,37 @@ export class Cursor {
   /** Where that entry begins and ends. */
   at = 0
   end = 0
+  #block: Block | null = null
   #bytes: Buffer = NO_BYTES
   #limit = 0
   #baseMs: Half = 0
   #baseSeq: Half = 0
-  #masterPairs = 0
-  #masterWords = 0
+  #namePairs = 0
+  #nameWords = 0
   #shape = 0
   #words = 0
-  /** Bounds of the master fields, once needed. */
-  #master: number[] | null = null
+  /** Bounds of the names, once needed. */
+  #names: number[] | null = null
 
   /** Stands before the first entry. */
   open(block: Block): void {
+    this.#block = block
+    this.at = -1
     this.#bytes = block.bytes
     this.#baseMs = block.baseMs
     this.#baseSeq = block.baseSeq
-    this.#masterPairs = readLength(block.bytes, 0)
-    this.#masterWords = lengthEnd
-    this.#master = null
+    this.#namePairs = readLength(block.bytes, 0)
+    this.#nameWords = lengthEnd
+    this.#names = null
     this.#limit = block.end
     this.end = block.start
+  }
+
+  /** Whether the cursor is in `block`, at an entry not behind ms-seq. It then sees what was added since. */
+  resume(block: Block, ms: Half, seq: Half): boolean {
+    if (this.#block !== block || this.at < 0 || isBefore(ms, seq, this.ms, this.seq)) return false
+    this.#limit = block.end
+    return true
   }
 
   /** Stands at the entry that begins at `at`. */
@@ -255,7 +265,7 @@ export class Cursor {
     this.#shape = readLength(bytes, varintEnd)
     this.#words = lengthEnd
     let position = lengthEnd
-    const words = this.#shape === 0 ? this.#masterPairs : this.#shape * 2
+    const words = this.#shape === 0 ? this.#namePairs : this.#shape * 2
     for (let i = 0; i < words; i += 1) {
       const length = readLength(bytes, position)
       position = lengthEnd + length
@@ -269,12 +279,12 @@ export class Cursor {
     const bytes = this.#bytes
     let position = this.#words
     if (this.#shape === 0) {
-      const master = this.#masterBounds()
-      const bounds: number[] = new Array(this.#masterPairs * 4)
-      for (let i = 0; i < this.#masterPairs; i += 1) {
+      const names = this.#nameBounds()
+      const bounds: number[] = new Array(this.#namePairs * 4)
+      for (let i = 0; i < this.#namePairs; i += 1) {
         const length = readLength(bytes, position)
-        bounds[i * 4] = master[i * 2] as number
-        bounds[i * 4 + 1] = master[i * 2 + 1] as number
+        bounds[i * 4] = names[i * 2] as number
+        bounds[i * 4 + 1] = names[i * 2 + 1] as number
         bounds[i * 4 + 2] = lengthEnd
         position = lengthEnd + length
         bounds[i * 4 + 3] = position
@@ -291,16 +301,16 @@ export class Cursor {
     return bounds
   }
 
-  #masterBounds(): number[] {
-    if (this.#master !== null) return this.#master
+  #nameBounds(): number[] {
+    if (this.#names !== null) return this.#names
     const bounds: number[] = []
-    let position = this.#masterWords
-    for (let i = 0; i < this.#masterPairs; i += 1) {
+    let position = this.#nameWords
+    for (let i = 0; i < this.#namePairs; i += 1) {
       const length = readLength(this.#bytes, position)
       bounds.push(lengthEnd, lengthEnd + length)
       position = lengthEnd + length
     }
-    this.#master = bounds
+    this.#names = bounds
     return bounds
   }
 }
@@ -313,7 +323,7 @@ export function withoutFirst(block: Block, count: number): Block {
   return new Block(
     block.bytes,
     { ms: block.baseMs, seq: block.baseSeq },
-    block.masterEnd,
+    block.namesEnd,
     cursor.at,
     block.end,
     block.count - count,
@@ -324,7 +334,7 @@ export function withoutFirst(block: Block, count: number): Block {
 
 /** The block without the entry from `at` to `end`, in a buffer of its own. It must have others. */
 export function withoutEntry(block: Block, at: number, end: number): Block {
-  const head = block.masterEnd
+  const head = block.namesEnd
   const before = at - block.start
   const bytes = Buffer.allocUnsafeSlow(head + before + block.end - end)
   block.bytes.copy(bytes, 0, 0, head)
@@ -335,7 +345,7 @@ export function withoutEntry(block: Block, at: number, end: number): Block {
 
 /** The block in a buffer of `capacity` bytes, without what trimming left before its first entry. */
 export function moved(block: Block, capacity: number): Block {
-  const head = block.masterEnd
+  const head = block.namesEnd
   const bytes = Buffer.allocUnsafeSlow(capacity)
   block.bytes.copy(bytes, 0, 0, head)
   block.bytes.copy(bytes, head, block.start, block.end)
@@ -352,8 +362,8 @@ export function moved(block: Block, capacity: number): Block {
 }
 
 /** A Block over `bytes`, whose first and last entry are found by reading. */
-export function measured(bytes: Buffer, base: StreamId, masterEnd: number, count: number): Block {
-  const block = new Block(bytes, base, masterEnd, masterEnd, bytes.length, count, base, base)
+export function measured(bytes: Buffer, base: StreamId, namesEnd: number, count: number): Block {
+  const block = new Block(bytes, base, namesEnd, namesEnd, bytes.length, count, base, base)
   const cursor = new Cursor()
   cursor.open(block)
   cursor.next()
@@ -361,5 +371,5 @@ export function measured(bytes: Buffer, base: StreamId, masterEnd: number, count
   let more = true
   while (more) more = cursor.next()
   const last = { ms: cursor.ms, seq: cursor.seq }
-  return new Block(bytes, base, masterEnd, masterEnd, bytes.length, count, first, last)
+  return new Block(bytes, base, namesEnd, namesEnd, bytes.length, count, first, last)
 }

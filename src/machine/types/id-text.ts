@@ -44,7 +44,7 @@ function readLenient(text: string): Half | null {
   if (value >= HALF_LIMIT) return null
   if (match[1] !== '-') return half(value)
   // `-5` was read strictly and is negative; with blanks or zeros before it strtoull reads and negates it.
-  if (/^-[1-9]/.test(text) && value < 1n << 63n) return null
+  if (/^-[1-9]/.test(text) && value <= 1n << 63n) return null
   return value === 0n ? 0 : half(HALF_LIMIT - value)
 }
 

@@ -45,9 +45,9 @@ export class StreamBuilder implements Builder<Stream> {
     for (let left = reader.u32(); left > 0; left -= 1) {
       const base = readId(reader)
       const count = reader.count()
-      const masterBytes = reader.count()
+      const namesBytes = reader.count()
       const entryBytes = reader.count()
-      this.#blocks.push(measured(reader.raw(masterBytes + entryBytes), base, masterBytes, count))
+      this.#blocks.push(measured(reader.raw(namesBytes + entryBytes), base, namesBytes, count))
     }
   }
 

@@ -2,7 +2,7 @@
 //
 //   head   := 0, last ID, max deleted ID, entries added, count of blocks, count of groups
 //   blocks := 1, count, block x count
-//   block  := base ID, count of entries, master bytes, entry bytes    (as block.ts encodes them)
+//   block  := base ID, count of entries, name bytes, entry bytes    (as block.ts encodes them)
 //   name   := 2, name                                                 (begins a group)
 //   group  := 3, a part of the group begun last
 //
@@ -82,9 +82,9 @@ export class StreamCut implements Cut {
       const block = this.#blocks[this.#nextBlock] as Block
       writeId(writer, { ms: block.baseMs, seq: block.baseSeq })
       writer.varint(block.count)
-      writer.varint(block.masterEnd)
+      writer.varint(block.namesEnd)
       writer.varint(block.end - block.start)
-      writer.raw(block.bytes, 0, block.masterEnd)
+      writer.raw(block.bytes, 0, block.namesEnd)
       writer.raw(block.bytes, block.start, block.end)
       this.#nextBlock += 1
       count += 1

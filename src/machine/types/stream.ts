@@ -13,13 +13,13 @@ import {
   Block,
   Cursor,
   entryBytesMax,
-  hasMasterFields,
+  hasSameNames,
   isBefore,
-  masterBytesMax,
   moved,
+  namesBytesMax,
   withoutEntry,
   withoutFirst,
-  writeMaster,
+  writeNames,
 } from './block.ts'
 import type { Group } from './group.ts'
 import { StreamCut } from './stream-cut.ts'
@@ -27,7 +27,7 @@ import { compareIds, type Half, half, MIN_ID, type StreamId } from './stream-id.
 
 /** As Redis' stream-node-max-entries: what `~` rounds to. */
 export const BLOCK_ENTRIES_MAX = 100
-/** 100 entries of 128 bytes fill 13.4 KiB; a block costs about 450 bytes besides (bench/machine.ts). */
+/** 100 entries of 128 bytes fill 13.4 KiB. A million of them: 147 MiB resident here, 134 MiB in redis-server 7.0. */
 export const BLOCK_BYTES_MAX = 16 * 1024
 const CAPACITY_MIN = 128
 /** A full block keeps its buffer if at most this share of it is unused. */
@@ -136,23 +136,23 @@ export class Stream {
    */
   append(id: StreamId, argv: Argv, first: number): void {
     let block = this.#blocks.length > this.#head ? this.#blocks[this.#blocks.length - 1] : undefined
-    let masterFields = true
+    let sameNames = true
     if (block !== undefined) {
-      masterFields = hasMasterFields(block, argv, first)
-      const bytes = entryBytesMax(argv, first, masterFields)
+      sameNames = hasSameNames(block, argv, first)
+      const bytes = entryBytesMax(argv, first, sameNames)
       const live = block.end - block.start
       if (block.count >= BLOCK_ENTRIES_MAX || live + bytes > BLOCK_BYTES_MAX) {
         this.#seal(block)
-        block = this.#begin(id, argv, first, block.masterEnd + live)
-        masterFields = true
+        block = this.#begin(id, argv, first, block.namesEnd + live)
+        sameNames = true
       } else if (block.end + bytes > block.bytes.length) {
-        block = moved(block, Math.max(CAPACITY_MIN, (block.masterEnd + live + bytes) * 2))
+        block = moved(block, Math.max(CAPACITY_MIN, (block.namesEnd + live + bytes) * 2))
         this.#blocks[this.#blocks.length - 1] = block
       }
     } else {
       block = this.#begin(id, argv, first, 0)
     }
-    appendEntry(block, id, argv, first, masterFields)
+    appendEntry(block, id, argv, first, sameNames)
     this.#length += 1
     this.lastId = id
     const added = this.entriesAdded
@@ -164,10 +164,10 @@ export class Stream {
 
   /** Begins a block. @param like bytes of the one before, which the next will resemble */
   #begin(id: StreamId, argv: Argv, first: number, like: number): Block {
-    const needed = masterBytesMax(argv, first) + entryBytesMax(argv, first, true)
+    const needed = namesBytesMax(argv, first) + entryBytesMax(argv, first, true)
     const capacity = Math.max(needed, CAPACITY_MIN, Math.min(like + (like >> 6), BLOCK_BYTES_MAX))
     const bytes = Buffer.allocUnsafeSlow(capacity)
-    const end = writeMaster(bytes, argv, first)
+    const end = writeNames(bytes, argv, first)
     const block = new Block(bytes, id, end, end, end, 0, id, id)
     this.#blocks.push(block)
     return block
@@ -175,7 +175,7 @@ export class Stream {
 
   /** Gives the last block its exact size. */
   #seal(block: Block): void {
-    const bytes = block.masterEnd + block.end - block.start
+    const bytes = block.namesEnd + block.end - block.start
     if ((block.bytes.length - bytes) * UNUSED_SHARE > bytes)
       this.#blocks[this.#blocks.length - 1] = moved(block, bytes)
   }
@@ -199,7 +199,9 @@ export class Stream {
     const block = this.#blocks[i]
     if (block === undefined || isBefore(id.ms, id.seq, block.firstMs, block.firstSeq)) return -1
     const cursor = this.#cursor
-    cursor.open(block)
+    // IDs are mostly sought in rising order: go on where the last one was.
+    if (!cursor.resume(block, id.ms, id.seq)) cursor.open(block)
+    else if (cursor.ms === id.ms && cursor.seq === id.seq) return i
     while (cursor.next()) {
       if (cursor.ms === id.ms && cursor.seq === id.seq) return i
       if (isBefore(id.ms, id.seq, cursor.ms, cursor.seq)) return -1
@@ -293,13 +295,19 @@ export class Stream {
     const { at, end } = this.#cursor
     if (block.count === 1) {
       if (i === this.#head) this.#drop()
-      else this.#blocks.splice(i, 1)
+      else this.#remove(i)
     } else {
       this.#blocks[i] = at === block.start ? withoutFirst(block, 1) : withoutEntry(block, at, end)
     }
     this.#length -= 1
     if (compareIds(id, this.maxDeletedId) > 0) this.maxDeletedId = id
     return true
+  }
+
+  /** Takes out a block that is not the first. The one before may become the last, which grows: cuts keep the old. */
+  #remove(i: number): void {
+    this.#blocks.splice(i, 1)
+    if (i === this.#blocks.length) this.#blocks[i - 1] = (this.#blocks[i - 1] as Block).frozen()
   }
 
   /** Lets go of the first block, without moving the others each time. */

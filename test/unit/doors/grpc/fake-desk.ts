@@ -123,7 +123,12 @@ export class FakeDesk implements Desk<FakeSession> {
       this.#due = []
       this.#turning = false
       for (const run of due) run()
-      for (const listener of this.#flushListeners) listener()
+      this.turn()
     })
+  }
+
+  /** The end of a turn. */
+  turn(): void {
+    for (const listener of this.#flushListeners) listener()
   }
 }

@@ -1,0 +1,114 @@
+// The state machine alone as a target: no log, no broker, no sockets.
+//
+// It does what the road does around the machine, for one shard: finds the command,
+// applies or queries, keeps those who wait in the order they came, and runs them
+// again when a key they wait for was touched.
+
+import { Argv } from '../../src/base/argv.ts'
+import { PAYLOAD_HEADER_BYTES, writePayloadHeader } from '../../src/base/payload.ts'
+import { Wait } from '../../src/base/wait.ts'
+import { type CommandSpec, isError } from '../../src/machine/command.ts'
+import { machineTable } from '../../src/machine/commands/table.ts'
+import { Machine } from '../../src/machine/machine.ts'
+import { NULL_ARRAY, type Reply } from '../../src/machine/reply.ts'
+import type { Target } from './target.ts'
+import { type Protocol, toWire, type Wire } from './wire.ts'
+
+/** Where the clock of every run stands at first. */
+const BEGIN = 1_700_000_000_000
+
+type Waiter = {
+  readonly connection: number
+  readonly run: () => Reply | Wait
+  keys: readonly string[]
+  /** Infinity: for ever. */
+  readonly deadline: number
+}
+
+export class MachineTarget implements Target {
+  readonly machine = new Machine()
+  now = BEGIN
+  readonly #protocol: Protocol
+  readonly #replies = new Map<number, Wire[]>()
+  #waiters: Waiter[] = []
+  #index = 0
+
+  constructor(protocol: Protocol) {
+    this.#protocol = protocol
+  }
+
+  /** Runs a command once, as if nobody waited. */
+  run(argv: Argv): Reply | Wait {
+    return this.#prepare(argv)()
+  }
+
+  #prepare(argv: Argv): () => Reply | Wait {
+    const spec = machineTable.find(argv)
+    if (isError(spec)) return () => spec
+    const args = spec.parse === undefined ? undefined : spec.parse(argv)
+    if (isError(args)) return () => args
+    return spec.apply === undefined
+      ? () => this.machine.query(spec as CommandSpec, args, this.now)
+      : () => this.#apply(argv)
+  }
+
+  #apply(argv: Argv): Reply | Wait {
+    const payload = Buffer.alloc(PAYLOAD_HEADER_BYTES + argv.end - argv.start)
+    writePayloadHeader(payload, this.now, 1)
+    argv.buffer.copy(payload, PAYLOAD_HEADER_BYTES, argv.start, argv.end)
+    const outcomes: (Reply | Wait)[] = []
+    this.#index += 1
+    this.machine.apply(payload, this.#index, outcomes)
+    return outcomes[0] as Reply | Wait
+  }
+
+  #answer(connection: number, reply: Reply): void {
+    const replies = this.#replies.get(connection) ?? []
+    replies.push(toWire(reply, this.#protocol))
+    this.#replies.set(connection, replies)
+  }
+
+  async send(connection: number, words: readonly string[]): Promise<void> {
+    const run = this.#prepare(Argv.of(...words.map(word => Buffer.from(word, 'latin1'))))
+    const outcome = run()
+    if (outcome instanceof Wait) {
+      const deadline = outcome.timeout === 0 ? Number.POSITIVE_INFINITY : this.now + outcome.timeout
+      this.#waiters.push({ connection, run, keys: outcome.keys, deadline })
+    } else {
+      this.#answer(connection, outcome)
+    }
+    this.#wake()
+  }
+
+  /** Runs those again who wait for what was touched, first come first served. */
+  #wake(): void {
+    let ready = new Set(this.machine.takeReadyKeys())
+    while (ready.size > 0) {
+      const waiting: Waiter[] = []
+      for (const waiter of this.#waiters) {
+        const outcome = waiter.keys.some(key => ready.has(key)) ? waiter.run() : null
+        if (outcome === null || outcome instanceof Wait) waiting.push(waiter)
+        else this.#answer(waiter.connection, outcome)
+      }
+      this.#waiters = waiting
+      ready = new Set(this.machine.takeReadyKeys())
+    }
+  }
+
+  async receive(connection: number): Promise<Wire> {
+    const reply = this.#replies.get(connection)?.shift()
+    if (reply === undefined) throw new Error(`connection ${connection} still waits`)
+    return reply
+  }
+
+  async pause(ms: number): Promise<void> {
+    this.now += ms
+    const late = this.#waiters.filter(waiter => waiter.deadline <= this.now)
+    this.#waiters = this.#waiters.filter(waiter => waiter.deadline > this.now)
+    for (const { connection } of late) this.#answer(connection, NULL_ARRAY)
+  }
+
+  async close(): Promise<void> {
+    this.#waiters = []
+  }
+}

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Argv } from '../../../src/base/argv.ts'
+import { isError } from '../../../src/machine/command.ts'
+import { machineTable } from '../../../src/machine/commands/table.ts'
+import { keysOf, soleKey } from '../../../src/machine/keys-of.ts'
+
+function keys(...words: string[]): string[] {
+  const argv = Argv.of(...words)
+  const spec = machineTable.find(argv)
+  assert.ok(!isError(spec))
+  return keysOf(spec, argv).map(word => argv.latin1(word))
+}
+
+function sole(...words: string[]): number {
+  const spec = machineTable.find(Argv.of(...words))
+  assert.ok(!isError(spec))
+  return soleKey(spec)
+}
+
+test('the keys of a command stand where its key specifications say', () => {
+  assert.deepEqual(keys('XADD', 'k', '*', 'f', 'v'), ['k'])
+  assert.deepEqual(keys('DEL', 'a', 'b', 'c'), ['a', 'b', 'c'])
+  assert.deepEqual(keys('XREAD', 'COUNT', '5', 'streams', 'a', 'b', '0', '0'), ['a', 'b'])
+  assert.deepEqual(keys('XREAD', 'STREAMS', 'STREAMS', '$'), ['STREAMS'])
+  assert.deepEqual(keys('DBSIZE'), [])
+})
+
+test('words that do not say where their keys are have none', () => {
+  assert.deepEqual(keys('XREAD', 'COUNT', '5', 'a'), [])
+  assert.deepEqual(keys('XREAD', 'a', 'b', 'STREAMS'), [])
+  assert.deepEqual(keys('XREAD', 'COUNT', '5', 'STREAMS', 'a'), [])
+})
+
+test('one key at a fixed place is told without looking at the words', () => {
+  assert.equal(sole('XADD', 'k', '*', 'f', 'v'), 1)
+  assert.equal(sole('DEL', 'a'), 0)
+  assert.equal(sole('XREAD', 'STREAMS', 'a', '0'), 0)
+  assert.equal(sole('DBSIZE'), 0)
+})
