@@ -201,8 +201,7 @@ export class Invariants {
     // The log may still show what an entry or a snapshot that is being written replaces;
     // what is applied, and fits the newest snapshot, is settled.
     const upTo = view.replica.applied
-    const newest = this.#nodes.get(id)?.storage.snapshots.newest(shard) ?? null
-    if (newest !== null && log.term(newest.index) !== newest.term) return
+    if (!this.#isSettled(id, shard, log)) return
     if (view.checked < log.firstIndex() - 1) view.checked = log.firstIndex() - 1
     while (view.checked < upTo) {
       const index = view.checked + 1
@@ -217,6 +216,12 @@ export class Invariants {
       view.checked = index
     }
     if (promise.held < view.checked) promise.held = view.checked
+  }
+
+  /** Whether the log has taken note of the newest snapshot: one that was received is a file first. */
+  #isSettled(id: NodeId, shard: ShardId, log: ShardLog): boolean {
+    const newest = this.#nodes.get(id)?.storage.snapshots.newest(shard) ?? null
+    return newest === null || log.term(newest.index) === newest.term
   }
 
   /** 3: the entry below is the one that its leader had below. */
@@ -276,6 +281,7 @@ export class Invariants {
         this.#fail(id, shard, `n${peer} waits for no snapshot`)
       const other = this.#promise(peer, shard)
       if (other.log === null || other.log.damaged !== null || other.term > status.term) continue
+      if (!this.#isSettled(peer, shard, other.log)) continue
       this.#count('match')
       if (match > other.log.lastIndex() && match >= other.log.firstIndex())
         this.#fail(id, shard, `match ${match} of n${peer}, who has ${other.log.lastIndex()}`)

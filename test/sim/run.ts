@@ -281,7 +281,9 @@ class Run {
     }
     for (const [shard, { leaders }] of shards)
       if (leaders !== 1) return `shard ${shard} has ${leaders} leaders`
-    if (open.length > 0) return `${open.length} clients wait for answers`
+    const [first] = open
+    if (first !== undefined)
+      return `${open.length} clients wait for answers: ${first.client.describeOpen()}`
     return null
   }
 
