@@ -33,7 +33,7 @@ import { SnapshotSender } from './replica/snapshot-sender.ts'
 import { SnapshotTaker } from './replica/snapshot-taker.ts'
 import { Snapshots } from './replica/snapshots.ts'
 import { Turn } from './replica/turn.ts'
-import type { Disk } from './storage/disk.ts'
+import type { Disk, DiskError } from './storage/disk.ts'
 import { Storage } from './storage/storage.ts'
 import { MetaMachine, type MetaReply } from './topology/meta-machine.ts'
 import type { NodeFacts, ShardFacts, SlotMap } from './topology/slot-map.ts'
@@ -74,6 +74,8 @@ const HANDOVER_MS: Ms = 2_000
 const HANDOVER_LOOK_MS: Ms = 20
 /** After the death of a leader's process, campaign within this time: half of it is the expected failover. */
 const CAMPAIGN_WITHIN_MS: Ms = 150
+/** sysexits.h: an input/output error. */
+const EXIT_DISK = 74
 const OPEN_READS_MAX = 100_000
 
 export function startNode(ports: NodePorts, config: NodeConfig): Node {
@@ -225,9 +227,7 @@ export class Node {
     const log = this.storage.shard(id)
     const newest = log.snapshot()
     if (typeof newest !== 'string') this.#restore(id, newest, machine.restore())
-    const view = new LogView(log, plainConf(voters, learners), (low, high, bytesMax) =>
-      log.fetch(low, high, bytesMax, () => this.turn.schedule()),
-    )
+    const view = new LogView(log, plainConf(voters, learners), error => this.#fetched(id, error))
     const applied = typeof newest === 'string' ? 0 : newest.index
     const replica = new Replica(
       this.turn,
@@ -241,6 +241,15 @@ export class Node {
     this.#replicas.set(id, replica as unknown as Replica<unknown>)
     this.turn.add(replica)
     return replica
+  }
+
+  #fetched(id: ShardId, error: DiskError | null): void {
+    if (error === null) {
+      this.#replicas.get(id)?.entriesFetched()
+      return
+    }
+    // An entry that was acknowledged cannot be read any more. A restart checks the whole log.
+    this.#ports.exit(EXIT_DISK, error.message)
   }
 
   #restore(id: ShardId, meta: SnapshotMeta, writer: SnapshotWriter): void {

@@ -97,6 +97,8 @@ export class Replica<R> {
   readonly #applyWork: Message[] = []
   /** What was last handed to storage; a commit index alone waits for the next write. */
   #written: HardState
+  /** What of it the disk has. */
+  #durable: HardState
   #hard: HardState
   #leader: NodeId = NO_NODE
   #term: Term = 0
@@ -133,6 +135,7 @@ export class Replica<R> {
     this.#applied = applied
     this.#hard = log.initialState().hardState
     this.#written = this.#hard
+    this.#durable = this.#hard
     this.raft = new Raft({ ...options.raft, id: options.self, applied }, log, host.random)
     this.#term = this.raft.term
   }
@@ -248,6 +251,12 @@ export class Replica<R> {
 
   // ── called by the turn ──────────────────────────────────────────────────────
 
+  /** The disk brought entries that Raft had to do without. */
+  entriesFetched(): void {
+    this.raft.entriesFetched()
+    this.#host.schedule()
+  }
+
   tick(): void {
     if (this.#amnesiac) return
     if (this.#abstainTicks > 0) this.#abstainTicks -= 1
@@ -284,12 +293,11 @@ export class Replica<R> {
     const ready = this.raft.ready()
     this.#noteLeader()
     for (const state of ready.readStates) this.#reads.confirm(state.context, state.index)
-    // Term and vote first, also for the candidate: what a Ready that changes
-    // either wants to say waits until that is on disk (RAFT 3.8).
-    const holds =
-      ready.hardState !== null &&
-      (ready.hardState.term !== this.#hard.term || ready.hardState.vote !== this.#hard.vote)
+    // Term and vote first, also for the candidate: whatever is said after either
+    // changed waits until that is on disk (RAFT 3.8).
     if (ready.hardState !== null) this.#hard = ready.hardState
+    const { term, vote } = this.#hard
+    const holds = term !== this.#durable.term || vote !== this.#durable.vote
     const held: Message[] = []
     for (const message of ready.messages) {
       if (message.to === APPEND_THREAD) held.push(...message.responses)
@@ -396,6 +404,7 @@ export class Replica<R> {
     this.#host.persist({
       write,
       done: () => {
+        this.#durable = hard
         if (write.snapshot !== null) this.#host.snapshotKept(this.shard, write.snapshot.index)
         this.#release(messages)
       },
@@ -524,6 +533,8 @@ export class Replica<R> {
     }
     this.#host.leaderChanged(this.shard, leader, term)
     if (led && !leads) this.#stepDown(term)
+    // Raft drops the reads of an older term, also of a leader that was elected again at once.
+    else if (led) this.#reads.loseAll('moved')
   }
 
   #stepDown(term: Term): void {
