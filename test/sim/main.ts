@@ -3,7 +3,7 @@
 //   --seed N [--trace]        repeats one run exactly; --trace tells the whole story
 //   --seeds A..B              runs many on two processes; a failure prints its seed and last events
 //   --plant NAME              with a planted bug (planted.ts), together with either of the above
-//   --planted                 every planted bug in turn: each must be caught
+//   --planted [--plant NAME]  every planted bug in turn, or one: each must be caught
 //   --workers N               processes for --seeds
 //   --stop                    ends at the first failure
 //
@@ -38,7 +38,7 @@ type Report = Omit<RunResult, 'counts'> & {
 async function main(): Promise<number> {
   if (values.planted) {
     const { runPlanted } = await import('./planted-gate.ts')
-    return await runPlanted(process.argv.includes('--only') ? [] : [])
+    return runPlanted(values.plant === undefined ? [] : [values.plant])
   }
   if (values.plant !== undefined) {
     const { plant } = await import('./plant.ts')

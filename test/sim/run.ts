@@ -31,6 +31,8 @@ const SECOND: Us = 1_000_000
 const START_WITHIN: Us = 30 * SECOND
 const QUIET: Us = 2 * SECOND
 const STORY_LINES = 60
+/** Without faults a blocked read is answered this soon after its entry was acknowledged. */
+const WAKE_WITHIN_MS = 400
 /** Operations that must have ended well, or the run proves nothing. */
 const SUCCESSES_MIN = 30
 
@@ -297,7 +299,10 @@ class Run {
     // Leaders with drifting clocks may be this far apart by the end of a run.
     const slack = 20 + this.#knobs.drift * 2 * (this.#scheduler.now / 1000)
     const anomalies = [
-      ...checkLog(this.#history.filter(isLogOp)),
+      ...checkLog(this.#history.filter(isLogOp), {
+        wakeWithin:
+          this.#knobs.faults.size === 0 && this.#knobs.links.loss === 0 ? WAKE_WITHIN_MS : null,
+      }),
       ...checkOwnership(
         this.#history.filter(op => this.#keys.groups.includes(op.key)),
         { clockSlack: clocksJump ? null : slack },
