@@ -37,6 +37,7 @@ import { Batch, type Producer, type SealedBatch } from './batch.ts'
 import type { Asker, Query, Refusal, StateMachine } from './ports.ts'
 import { loseBatch, Proposals } from './proposals.ts'
 import { Reads } from './reads.ts'
+import { Succession } from './succession.ts'
 import { type BlockedWrite, Waiters } from './waiters.ts'
 
 /** What a replica needs of the turn that drives it. */
@@ -107,7 +108,7 @@ export class Replica<R> {
   /** Payload bytes applied since the state was last written as a snapshot. */
   #bytesSinceSnapshot = 0
   #deposed: Timer | null = null
-  #campaign: Timer | null = null
+  readonly #succession: Succession
   /** The disk lost part of what this replica promised: it takes no part until it is repaired. */
   #amnesiac: boolean
   /** Ticks for which a repaired replica still votes for nobody, and the term up to which it never will. */
@@ -138,6 +139,7 @@ export class Replica<R> {
     this.#durable = this.#hard
     this.raft = new Raft({ ...options.raft, id: options.self, applied }, log, host.random)
     this.#term = this.raft.term
+    this.#succession = new Succession(host, this.raft, options.campaignWithin)
   }
 
   /** Whether this replica waits for repair by its leader's snapshot (repairs.ts). */
@@ -238,6 +240,11 @@ export class Replica<R> {
     return this.raft.lastIndex - progress.match
   }
 
+  /** Begins to look for a leader, once the replica is in its place. `delay` orders who tries first. */
+  seekLeader(delay: Ms): void {
+    if (!this.#amnesiac) this.#succession.begin(delay)
+  }
+
   transferLeader(to: NodeId): void {
     this.raft.transferLeader(to)
     this.#host.schedule()
@@ -273,7 +280,7 @@ export class Replica<R> {
     this.raft.reportUnreachable(peer)
     if (this.raft.leader !== peer || this.#stopped || this.#amnesiac) return
     this.raft.forgetLeader()
-    this.#campaignSoon(0)
+    this.#succession.begin(0)
   }
 
   /** Hands what clients left to Raft: first the writes, then one round for the reads. */
@@ -357,7 +364,7 @@ export class Replica<R> {
   stop(): void {
     this.#stopped = true
     this.#deposed?.cancel()
-    this.#campaign?.cancel()
+    this.#succession.stop()
     this.#loseUnsent()
     this.#reads.loseAll('moved')
     this.#waiters.loseAll('unblocked')
@@ -527,10 +534,7 @@ export class Replica<R> {
     this.#leader = leader
     this.#term = term
     this.#leads = leads
-    if (leader !== NO_NODE) {
-      this.#campaign?.cancel()
-      this.#campaign = null
-    }
+    if (leader !== NO_NODE) this.#succession.end()
     this.#host.leaderChanged(this.shard, leader, term)
     if (led && !leads) this.#stepDown(term)
     // Raft drops the reads of an older term, also of a leader that was elected again at once.
@@ -545,24 +549,6 @@ export class Replica<R> {
     this.#deposed = this.#host.clock.after(this.#options.inDoubtAfter, () => {
       this.#deposed = null
       this.#proposals.loseBefore(term)
-    })
-  }
-
-  /**
-   * Campaigns, by pre-vote, after a random part of `campaignWithin`, and again
-   * until there is a leader: others may have learned of the death later and
-   * refused the first time.
-   */
-  #campaignSoon(delay: Ms): void {
-    if (this.#campaign !== null) return
-    const within = this.#options.campaignWithin
-    this.#campaign = this.#host.clock.after(delay + this.#host.random.below(within), () => {
-      this.#campaign = null
-      if (this.#stopped || this.raft.leader !== NO_NODE) return
-      // An election that is under way is left to end: a slow disk is no reason to begin another.
-      if (this.raft.role !== 'candidate') this.raft.campaign()
-      this.#host.schedule()
-      this.#campaignSoon(within)
     })
   }
 }
