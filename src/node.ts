@@ -298,7 +298,7 @@ export class Node {
     const schedule = (): void => turn.schedule()
     const taker = new SnapshotTaker(
       storage,
-      { logBytes: limits.snapshotLogBytes, laggardBytes: limits.logTailBytes },
+      { logBytes: limits.snapshotLogBytes, tailBytes: limits.logTailBytes },
       logger,
       turn,
     )
