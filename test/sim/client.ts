@@ -105,6 +105,11 @@ export class Client {
     this.#attempt(flight)
   }
 
+  /** Asks `node` first for `key`. */
+  prefer(key: string, node: NodeId): void {
+    this.#leaders.set(slotOf(Buffer.from(key, 'latin1')), node)
+  }
+
   /** The client's process dies: its operations have no outcome. */
   die(): void {
     for (const connection of this.#connections.values()) connection.hangUp()

@@ -50,6 +50,6 @@ function patched(source: string, edits: readonly Planted['edits'][number][]): st
   return text
 }
 
-const wanted = process.env['PLANT']
+const { PLANT: wanted } = process.env
 const isImported = pathToFileURL(process.argv[1] ?? '').href !== import.meta.url
 if (wanted !== undefined && isImported) plant(wanted)

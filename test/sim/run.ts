@@ -25,6 +25,7 @@ import { CALM } from './links.ts'
 import { Follower, Reader, Trimmer, Writer } from './log-actors.ts'
 import { Nemesis } from './nemesis.ts'
 import { Prng } from './prng.ts'
+import { isLogOp } from './scenario.ts'
 import { formatTrace, Scheduler, type TraceLine, type Us } from './scheduler.ts'
 
 const SECOND: Us = 1_000_000
@@ -289,6 +290,12 @@ class Run {
     return null
   }
 
+  /** Nothing can delay an answer: no faults, no losses, no command before it on its connection. */
+  #isCalm(): boolean {
+    const { faults, links, actors } = this.#knobs
+    return faults.size === 0 && links.loss === 0 && links.spikeChance === 0 && actors.depth === 1
+  }
+
   #check(): void {
     const map = this.#cluster.machine(this.#whole()[0] ?? 1).node?.map()
     if (map === undefined) throw new Error('nobody knows the map')
@@ -300,8 +307,7 @@ class Run {
     const slack = 20 + this.#knobs.drift * 2 * (this.#scheduler.now / 1000)
     const anomalies = [
       ...checkLog(this.#history.filter(isLogOp), {
-        wakeWithin:
-          this.#knobs.faults.size === 0 && this.#knobs.links.loss === 0 ? WAKE_WITHIN_MS : null,
+        wakeWithin: this.#isCalm() ? WAKE_WITHIN_MS : null,
       }),
       ...checkOwnership(
         this.#history.filter(op => this.#keys.groups.includes(op.key)),
@@ -313,15 +319,4 @@ class Run {
       throw new Error(`${anomalies.length} anomalies\n${lines.join('\n')}`)
     }
   }
-}
-
-const LOG_OPS = new Set(['add', 'range', 'read', 'trim', 'delete', 'final-log'])
-
-function isLogOp(
-  operation: Operation,
-): operation is Extract<
-  Operation,
-  { op: 'add' | 'range' | 'read' | 'trim' | 'delete' | 'final-log' }
-> {
-  return LOG_OPS.has(operation.op)
 }
