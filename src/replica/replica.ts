@@ -34,6 +34,7 @@ import type { RaftOptions } from '../raft/options.ts'
 import { Raft } from '../raft/raft.ts'
 import type { ShardWrite } from '../storage/storage.ts'
 import { Batch, type Producer, type SealedBatch } from './batch.ts'
+import { Digests } from './digests.ts'
 import type { Asker, Query, Refusal, StateMachine } from './ports.ts'
 import { loseBatch, Proposals } from './proposals.ts'
 import { Reads } from './reads.ts'
@@ -107,6 +108,7 @@ export class Replica<R> {
   #applied: Index
   /** Payload bytes applied since the state was last written as a snapshot. */
   #bytesSinceSnapshot = 0
+  readonly #digests = new Digests()
   #deposed: Timer | null = null
   readonly #succession: Succession
   /** The disk lost part of what this replica promised: it takes no part until it is repaired. */
@@ -165,6 +167,11 @@ export class Replica<R> {
 
   get commit(): Index {
     return this.raft.committed
+  }
+
+  /** The digest of the state behind the entry at `index`, if that was applied lately. */
+  digestAt(index: Index): number | null {
+    return this.#digests.at(index)
   }
 
   /** How much log a restart would replay, in bytes of payload. */
@@ -320,7 +327,10 @@ export class Replica<R> {
   apply(): boolean {
     if (this.#applyWork.length === 0) return false
     for (const work of this.#applyWork) {
-      for (const entry of work.entries) this.#applyEntry(entry)
+      for (const entry of work.entries) {
+        this.#applyEntry(entry)
+        this.#digests.note(entry.index, this.machine.digest())
+      }
       for (const response of work.responses) this.raft.step(response)
     }
     this.#applyWork.length = 0
