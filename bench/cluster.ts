@@ -17,16 +17,19 @@ export type Leader = { readonly node: number; readonly resp: number; readonly gr
 export class Cluster {
   readonly dataDir: string
   readonly portBase: number
+  readonly #nodeOptions: string
   #service: Service
 
-  private constructor(dataDir: string, portBase: number) {
+  private constructor(dataDir: string, portBase: number, nodeOptions: string) {
     this.dataDir = dataDir
     this.portBase = portBase
+    this.#nodeOptions = nodeOptions
     this.#service = this.#start()
   }
 
-  static async start(dataDir: string): Promise<Cluster> {
-    const cluster = new Cluster(dataDir, await freePortBase(PORT_OFFSETS))
+  /** @param nodeOptions flags of the Node.js that runs the nodes */
+  static async start(dataDir: string, nodeOptions = ''): Promise<Cluster> {
+    const cluster = new Cluster(dataDir, await freePortBase(PORT_OFFSETS), nodeOptions)
     await cluster.#untilReady()
     return cluster
   }
@@ -40,17 +43,11 @@ export class Cluster {
   }
 
   #start(): Service {
-    return new Service('slotcast', process.execPath, [
-      MAIN,
-      'dev',
-      '--nodes',
-      String(NODES),
-      '--data-dir',
-      this.dataDir,
-      '--port-base',
-      String(this.portBase),
-      '--no-restart',
-    ])
+    const place = ['--data-dir', this.dataDir, '--port-base', String(this.portBase)]
+    const words = [MAIN, 'dev', '--nodes', String(NODES), ...place, '--no-restart']
+    const env =
+      this.#nodeOptions === '' ? process.env : { ...process.env, NODE_OPTIONS: this.#nodeOptions }
+    return new Service('slotcast', process.execPath, words, { env })
   }
 
   async #untilReady(): Promise<void> {

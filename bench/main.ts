@@ -69,6 +69,13 @@ async function main(): Promise<void> {
     say: text => process.stderr.write(`  ${text}\n`),
     row: row => rows.push(row),
   }
+  const clean = async (): Promise<void> => {
+    await stopAll()
+    rmSync(context.directory, { recursive: true, force: true })
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void clean().then(() => process.exit(1)))
+  }
   const machine = machineFacts()
   const failures: string[] = []
   const phase = async (name: string, run: () => Promise<void>): Promise<void> => {
@@ -88,8 +95,7 @@ async function main(): Promise<void> {
       await phase('million', () => millionPhase(context, wanted))
     }
   } finally {
-    await stopAll()
-    rmSync(context.directory, { recursive: true, force: true })
+    await clean()
   }
   const after = loadavg().map(load => Number(load.toFixed(2)))
   if (flags.json === true) {
@@ -104,7 +110,4 @@ async function main(): Promise<void> {
   if (failures.length > 0) process.exitCode = 1
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void stopAll().then(() => process.exit(1)))
-}
 await main()

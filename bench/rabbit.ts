@@ -6,10 +6,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect } from 'amqplib'
-import { descendants, freePortBase, isInstalled, Service } from './processes.ts'
+import { descendants, freePortBase, isInstalled, listens, Service } from './processes.ts'
 
 const NODES = 3
 const START_SECONDS = 120
+const EPMD_SECONDS = 20
 const QUEUE = 'bench'
 /** The script of Debian's wrapper changes the user; this one does not. */
 const PROGRAM = '/usr/lib/rabbitmq/bin/rabbitmq-server'
@@ -41,6 +42,8 @@ export class RabbitCluster {
     )
     const epmdPort = String(cluster.#portBase + 20)
     cluster.#epmd = new Service('epmd', 'epmd', ['-address', '127.0.0.1', '-port', epmdPort])
+    // A node that finds no port mapper starts one itself, which would be left behind.
+    await cluster.#epmd.until(() => listens(Number(epmdPort)), EPMD_SECONDS)
     for (const [i, name] of names.entries()) {
       const env = environment(
         home,

@@ -1,0 +1,141 @@
+// Where the time of a command goes: a CPU profile of each node under redis-benchmark, by function.
+//
+//   npx node bench/profile.ts [connections] [pipeline] [seconds]     50 64 5
+//
+// The profiles begin after a warm-up, so that compiling is not in them. The files
+// are left in the working directory, for the browser's own tools.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { redisDrive } from './bench-context.ts'
+import { Cluster, NODES } from './cluster.ts'
+import { cpuSeconds } from './processes.ts'
+
+const KEY = 'bench-profile'
+const INTERVAL_US = 250
+const WARM_UP_SECONDS = 8
+const TOP = 40
+
+type CallFrame = { functionName: string; url: string; lineNumber: number }
+type Profile = {
+  nodes: { id: number; callFrame: CallFrame }[]
+  samples: number[]
+  timeDeltas: number[]
+}
+
+/** The inspector of a node, as much of it as is needed. */
+class Inspector {
+  readonly #socket: WebSocket
+  readonly #answers = new Map<number, (result: unknown) => void>()
+  #id = 0
+
+  private constructor(socket: WebSocket) {
+    this.#socket = socket
+    socket.onmessage = ({ data }) => {
+      const { id, result } = JSON.parse(String(data)) as { id: number; result: unknown }
+      this.#answers.get(id)?.(result)
+    }
+  }
+
+  static open(url: string): Promise<Inspector> {
+    return new Promise((resolve, reject) => {
+      const socket = new WebSocket(url)
+      socket.onopen = () => resolve(new Inspector(socket))
+      socket.onerror = () => reject(new Error(`no inspector at ${url}`))
+    })
+  }
+
+  call(method: string, params: object = {}): Promise<unknown> {
+    this.#id += 1
+    const id = this.#id
+    this.#socket.send(JSON.stringify({ id, method, params }))
+    return new Promise(resolve => this.#answers.set(id, resolve))
+  }
+
+  close(): void {
+    this.#socket.close()
+  }
+}
+
+function inspectorUrl(cluster: Cluster, node: number): string {
+  const log = readFileSync(join(cluster.dataDir, `n${node}.log`), 'utf8')
+  const url = /ws:\/\/\S+/.exec(log)?.[0]
+  if (url === undefined) throw new Error(`n${node} says no inspector's address`)
+  return url
+}
+
+/** Microseconds by function, itself alone. */
+function selfTimes(profile: Profile): Map<string, number> {
+  const names = new Map<number, string>()
+  for (const { id, callFrame } of profile.nodes) {
+    const file = callFrame.url.split('/').slice(-2).join('/')
+    const place = file === '' ? '' : ` ${file}:${callFrame.lineNumber + 1}`
+    names.set(id, `${callFrame.functionName || '(anonymous)'}${place}`)
+  }
+  const times = new Map<string, number>()
+  for (const [i, sample] of profile.samples.entries()) {
+    const name = names.get(sample) ?? '?'
+    times.set(name, (times.get(name) ?? 0) + (profile.timeDeltas[i] ?? 0))
+  }
+  return times
+}
+
+function show(title: string, profile: Profile, commands: number, cpuUs: number): void {
+  const times = [...selfTimes(profile)].sort(([, a], [, b]) => b - a)
+  const idle = (name: string): boolean => name === '(idle)' || name === '(root)'
+  const busy = times.filter(([name]) => !idle(name)).reduce((sum, [, us]) => sum + us, 0)
+  const each = (us: number): string => (us / commands).toFixed(3)
+  console.log(`${title}: ${each(cpuUs)} us of CPU a command, ${each(busy)} us in the loop's thread`)
+  for (const [name, us] of times.slice(0, TOP)) {
+    console.log(
+      `  ${each(us).padStart(8)} us ${((us * 100) / busy).toFixed(1).padStart(5)} %  ${name}`,
+    )
+  }
+}
+
+async function main(): Promise<void> {
+  const [clients = 50, pipeline = 64, seconds = 5] = process.argv.slice(2).map(Number)
+  const directory = mkdtempSync(join(tmpdir(), 'slotcast-profile-'))
+  const cluster = await Cluster.start(directory, '--inspect=127.0.0.1:0')
+  try {
+    const drive = redisDrive(KEY, clients, pipeline)
+    await drive(WARM_UP_SECONDS, (await cluster.leaderOf(KEY)).resp)
+    await drive(WARM_UP_SECONDS, (await cluster.leaderOf(KEY)).resp)
+    const leader = await cluster.leaderOf(KEY)
+    const inspectors = await Promise.all(
+      Array.from({ length: NODES }, (_, i) => Inspector.open(inspectorUrl(cluster, i + 1))),
+    )
+    for (const inspector of inspectors) {
+      await inspector.call('Profiler.enable')
+      await inspector.call('Profiler.setSamplingInterval', { interval: INTERVAL_US })
+      await inspector.call('Profiler.start')
+    }
+    const pids = cluster.pids()
+    const before = pids.map(cpuSeconds)
+    const turns = await cluster.metric('slotcast_turns_total')
+    const driven = await drive(seconds, leader.resp)
+    const turnsAfter = await cluster.metric('slotcast_turns_total')
+    const used = pids.map((pid, i) => (cpuSeconds(pid) - (before[i] ?? 0)) * 1e6)
+    const rate = Math.round(driven.commands / driven.seconds)
+    console.log(`${clients} x ${pipeline}: ${rate} XADD/s, ${driven.commands} commands`)
+    for (const [i, inspector] of inspectors.entries()) {
+      const { profile } = (await inspector.call('Profiler.stop')) as { profile: Profile }
+      inspector.close()
+      const name = i + 1 === leader.node ? 'leader' : 'follower'
+      writeFileSync(`n${i + 1}-${name}.cpuprofile`, JSON.stringify(profile))
+      const perTurn = driven.commands / ((turnsAfter[i] ?? 0) - (turns[i] ?? 0))
+      show(
+        `n${i + 1} ${name}, ${perTurn.toFixed(1)} commands a turn`,
+        profile,
+        driven.commands,
+        used[i] ?? 0,
+      )
+    }
+  } finally {
+    await cluster.stop()
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+await main()
