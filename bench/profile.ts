@@ -87,11 +87,18 @@ function show(title: string, profile: Profile, commands: number, cpuUs: number):
   const busy = times.filter(([name]) => !idle(name)).reduce((sum, [, us]) => sum + us, 0)
   const each = (us: number): string => (us / commands).toFixed(3)
   console.log(`${title}: ${each(cpuUs)} us of CPU a command, ${each(busy)} us in the loop's thread`)
-  for (const [name, us] of times.slice(0, TOP)) {
+  for (const [name, us] of times.filter(([name]) => !idle(name)).slice(0, TOP)) {
     console.log(
       `  ${each(us).padStart(8)} us ${((us * 100) / busy).toFixed(1).padStart(5)} %  ${name}`,
     )
   }
+}
+
+/** Turns and durable writes so far, of each node. */
+function counters(cluster: Cluster): Promise<number[][]> {
+  return Promise.all(
+    ['slotcast_turns_total', 'slotcast_wal_sync_seconds_count'].map(name => cluster.metric(name)),
+  )
 }
 
 async function main(): Promise<void> {
@@ -113,9 +120,9 @@ async function main(): Promise<void> {
     }
     const pids = cluster.pids()
     const before = pids.map(cpuSeconds)
-    const turns = await cluster.metric('slotcast_turns_total')
+    const counts = await counters(cluster)
     const driven = await drive(seconds, leader.resp)
-    const turnsAfter = await cluster.metric('slotcast_turns_total')
+    const after = await counters(cluster)
     const used = pids.map((pid, i) => (cpuSeconds(pid) - (before[i] ?? 0)) * 1e6)
     const rate = Math.round(driven.commands / driven.seconds)
     console.log(`${clients} x ${pipeline}: ${rate} XADD/s, ${driven.commands} commands`)
@@ -124,13 +131,12 @@ async function main(): Promise<void> {
       inspector.close()
       const name = i + 1 === leader.node ? 'leader' : 'follower'
       writeFileSync(`n${i + 1}-${name}.cpuprofile`, JSON.stringify(profile))
-      const perTurn = driven.commands / ((turnsAfter[i] ?? 0) - (turns[i] ?? 0))
-      show(
-        `n${i + 1} ${name}, ${perTurn.toFixed(1)} commands a turn`,
-        profile,
-        driven.commands,
-        used[i] ?? 0,
-      )
+      const per = after.map((values, k) => {
+        const count = (values[i] ?? 0) - (counts[k]?.[i] ?? 0)
+        return (driven.commands / count).toFixed(1)
+      })
+      const title = `n${i + 1} ${name}, ${per[0]} commands a turn, ${per[1]} a durable write`
+      show(title, profile, driven.commands, used[i] ?? 0)
     }
   } finally {
     await cluster.stop()
