@@ -1,0 +1,230 @@
+// A simulated client: sends operations, follows redirects, tries again where that is safe,
+// and says of each operation how it ended.
+//
+// The three outcomes are the point (history.ts). An error that promises "not
+// done" is tried again until the patience ends; an answer that never came makes
+// the outcome `info`, unless the operation reads only or carries a producer
+// session, in which case it is sent again. Clients live outside the cluster:
+// their time is the world's, and they never crash by themselves.
+
+import { slotOf } from '../../src/base/slot.ts'
+import type { NodeId } from '../../src/base/types.ts'
+import type { Producer } from '../../src/broker/ports.ts'
+import type { Outcome } from '../checkers/history.ts'
+import { Connection, type Front, type Words } from './connection.ts'
+import type { Links } from './links.ts'
+import { formatPlain, type Plain, Refused } from './plain.ts'
+import type { Prng } from './prng.ts'
+import type { Scheduler, Us } from './scheduler.ts'
+
+/** Clients' machines are numbered from here. */
+export const CLIENTS_FROM = 1_000
+
+/** What a client needs of the cluster. */
+export interface World {
+  readonly scheduler: Scheduler
+  readonly links: Links
+  readonly nodes: readonly NodeId[]
+  /** Null: nobody listens there. */
+  front(node: NodeId): Front | null
+  /** An answer that no client should ever see. */
+  unexpected(words: Words, reply: Plain): void
+}
+
+export type Task = {
+  readonly words: Words
+  readonly key: string
+  readonly producer: Producer | null
+  /** Whether it may be sent again although it may have been done: it reads only, or twice is fine. */
+  readonly repeatable: boolean
+  /** How long the server may hold the answer back, in ms; 0 does not block. */
+  readonly block: number
+  /** Error words that are a legal answer. */
+  readonly expects?: readonly string[]
+}
+
+export type Ending = {
+  readonly outcome: Outcome
+  readonly t0: number
+  readonly t1: number
+  readonly reply: Plain
+  /** How often it may have taken effect. */
+  readonly attempts: number
+}
+
+/** Errors that promise that nothing was done. */
+const NOT_DONE = new Set(['CLUSTERDOWN', 'TRYAGAIN', 'LOADING', 'MISCONF', 'OOM', 'UNBLOCKED'])
+const ANSWER_WITHIN: Us = 3_000_000
+const RETRY_MEAN: Us = 60_000
+
+type Flight = {
+  readonly task: Task
+  readonly begun: Us
+  readonly done: (ending: Ending) => void
+  /** The attempt that is under way; answers to older ones are ignored. */
+  ticket: number
+  connection: Connection | null
+  sent: boolean
+  unknown: number
+}
+
+export class Client {
+  readonly id: number
+  readonly #world: World
+  readonly #prng: Prng
+  readonly #leaders = new Map<number, NodeId>()
+  readonly #connections = new Map<NodeId, Connection>()
+  readonly #flights = new Map<number, Flight>()
+  #ticket = 0
+  /** How long an operation is tried before it is given up. Infinity: until it is answered. */
+  patience: Us = 8_000_000
+
+  constructor(world: World, prng: Prng, id: number) {
+    this.#world = world
+    this.#prng = prng
+    this.id = id
+  }
+
+  /** Operations without an outcome. */
+  get open(): number {
+    return this.#flights.size
+  }
+
+  begin(task: Task, done: (ending: Ending) => void): void {
+    const begun = this.#world.scheduler.now
+    const flight = { task, begun, done, ticket: 0, connection: null, sent: false, unknown: 0 }
+    this.#attempt(flight)
+  }
+
+  /** The client's process dies: its operations have no outcome. */
+  die(): void {
+    for (const connection of this.#connections.values()) connection.hangUp()
+    this.#connections.clear()
+    for (const flight of [...this.#flights.values()]) {
+      if (flight.sent) flight.unknown += 1
+      this.#end(flight, flight.unknown > 0 ? 'info' : 'fail', null)
+    }
+  }
+
+  /** A node's process died. */
+  lost(node: NodeId): void {
+    this.#connections.get(node)?.broken()
+  }
+
+  #attempt(flight: Flight): void {
+    if (flight.ticket !== 0) this.#flights.delete(flight.ticket)
+    this.#ticket += 1
+    const ticket = this.#ticket
+    flight.ticket = ticket
+    flight.sent = false
+    this.#flights.set(ticket, flight)
+    const connection = this.#connect(this.#target(flight.task.key))
+    if (connection === null) {
+      this.#later(flight)
+      return
+    }
+    flight.connection = connection
+    flight.sent = true
+    connection.send(flight.task.words, ticket, flight.task.producer)
+    const limit = ANSWER_WITHIN + flight.task.block * 1000
+    this.#world.scheduler.after(limit, this.id, 'client-timeout', () => {
+      if (this.#flights.get(ticket) !== flight || !flight.sent) return
+      // Whatever it was stuck on, the next attempt takes another connection.
+      this.#drop(connection)
+    })
+  }
+
+  #target(key: string): NodeId {
+    const slot = slotOf(Buffer.from(key, 'latin1'))
+    return this.#leaders.get(slot) ?? this.#prng.pick(this.#world.nodes)
+  }
+
+  #connect(node: NodeId): Connection | null {
+    const known = this.#connections.get(node)
+    if (known?.open) return known
+    const front = this.#world.front(node)
+    if (front === null) {
+      this.#forget(node)
+      return null
+    }
+    const connection: Connection = new Connection(
+      this.#world.scheduler,
+      this.#world.links,
+      this.id,
+      front,
+      {
+        reply: (ticket, reply) => this.#reply(ticket, reply),
+        closed: () => this.#drop(connection),
+      },
+    )
+    this.#connections.set(node, connection)
+    return connection
+  }
+
+  #forget(node: NodeId): void {
+    for (const [slot, leader] of this.#leaders) if (leader === node) this.#leaders.delete(slot)
+  }
+
+  #drop(connection: Connection): void {
+    connection.hangUp()
+    if (this.#connections.get(connection.node) === connection)
+      this.#connections.delete(connection.node)
+    this.#forget(connection.node)
+    for (const flight of [...this.#flights.values()]) {
+      if (flight.connection === connection && flight.sent) this.#lostAnswer(flight)
+    }
+  }
+
+  #lostAnswer(flight: Flight): void {
+    flight.sent = false
+    flight.unknown += 1
+    if (flight.task.repeatable || flight.task.producer !== null) this.#later(flight)
+    else this.#end(flight, 'info', null)
+  }
+
+  #reply(ticket: number, reply: Plain): void {
+    const flight = this.#flights.get(ticket)
+    if (flight === undefined) return
+    const { task } = flight
+    flight.sent = false
+    if (!(reply instanceof Refused)) {
+      this.#end(flight, 'ok', reply)
+    } else if (reply.word === 'MOVED') {
+      this.#leaders.set(slotOf(Buffer.from(task.key, 'latin1')), reply.leader)
+      this.#later(flight, 200)
+    } else if (NOT_DONE.has(reply.word)) {
+      this.#leaders.delete(slotOf(Buffer.from(task.key, 'latin1')))
+      this.#later(flight)
+    } else if (reply.word === 'INDOUBT') {
+      this.#lostAnswer(flight)
+    } else if (task.expects?.includes(reply.word)) {
+      this.#end(flight, 'ok', reply)
+    } else {
+      this.#world.unexpected(task.words, reply)
+      this.#end(flight, 'info', reply)
+    }
+  }
+
+  #later(flight: Flight, mean: Us = RETRY_MEAN): void {
+    const { scheduler } = this.#world
+    flight.connection = null
+    if (scheduler.now - flight.begun > this.patience) {
+      this.#end(flight, flight.unknown > 0 ? 'info' : 'fail', null)
+      return
+    }
+    const { ticket } = flight
+    scheduler.after(200 + this.#prng.exponential(mean), this.id, 'client-retry', () => {
+      if (this.#flights.get(ticket) === flight) this.#attempt(flight)
+    })
+  }
+
+  #end(flight: Flight, outcome: Outcome, reply: Plain): void {
+    const { scheduler } = this.#world
+    this.#flights.delete(flight.ticket)
+    const t1 = outcome === 'info' ? Infinity : scheduler.now / 1000
+    scheduler.tell(this.id, `${flight.task.words.join(' ')} -> ${outcome} ${formatPlain(reply)}`)
+    const attempts =
+      flight.task.producer === null ? flight.unknown + (outcome === 'fail' ? 0 : 1) : 1
+    flight.done({ outcome, t0: flight.begun / 1000, t1, reply, attempts: Math.max(1, attempts) })
+  }
+}

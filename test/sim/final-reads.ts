@@ -1,0 +1,93 @@
+// The last look: what every replica holds when faults are over and nobody writes any more.
+
+import type { NodeId } from '../../src/base/types.ts'
+import type { Operation } from '../checkers/history.ts'
+import { entriesOf } from './actor.ts'
+import { CLIENTS_FROM } from './client.ts'
+import type { Cluster } from './cluster.ts'
+import { Connection, type Words } from './connection.ts'
+import { GROUP, pendingOf } from './group-actors.ts'
+import { formatPlain, listOf, type Plain, Refused, textOf } from './plain.ts'
+
+const READER = CLIENTS_FROM - 1
+const WITHIN_US = 20_000_000
+
+/** Asks one node one thing after the other, as a client with READONLY does. */
+class NodeReader {
+  readonly #cluster: Cluster
+  readonly #connection: Connection
+  #reply: Plain | undefined = undefined
+  #ticket = 0
+
+  constructor(cluster: Cluster, node: NodeId) {
+    this.#cluster = cluster
+    const front = cluster.front(node)
+    if (front === null) throw new Error(`n${node} is down at the end`)
+    this.#connection = new Connection(cluster.scheduler, cluster.links, READER, front, {
+      reply: (ticket, reply) => {
+        if (ticket === this.#ticket) this.#reply = reply
+      },
+      closed: () => {},
+    })
+    this.ask(['READONLY'])
+  }
+
+  ask(words: Words): Plain {
+    const { scheduler } = this.#cluster
+    this.#reply = undefined
+    this.#ticket += 1
+    this.#connection.send(words, this.#ticket, null)
+    scheduler.runWhile(() => this.#reply === undefined, scheduler.now + WITHIN_US)
+    if (this.#reply === undefined || this.#reply instanceof Refused)
+      throw new Error(
+        `n${this.#connection.node} answers ${words.join(' ')} with ${formatPlain(this.#reply ?? 'nothing')}`,
+      )
+    return this.#reply
+  }
+
+  close(): void {
+    this.#connection.hangUp()
+  }
+}
+
+export type Keys = { readonly logs: readonly string[]; readonly groups: readonly string[] }
+
+/**
+ * Reads all keys from all replicas on `nodes`.
+ *
+ * @param votersOf the nodes that carry the key's shard
+ */
+export function readAll(
+  cluster: Cluster,
+  nodes: readonly NodeId[],
+  keys: Keys,
+  votersOf: (key: string) => readonly NodeId[],
+): Operation[] {
+  const operations: Operation[] = []
+  for (const node of nodes) {
+    const reader = new NodeReader(cluster, node)
+    for (const key of [...keys.logs, ...keys.groups]) {
+      if (!votersOf(key).includes(node)) continue
+      const at = cluster.scheduler.now / 1000
+      const base = { process: READER, key, t0: at, t1: at, outcome: 'ok' as const, node }
+      const entries = entriesOf(reader.ask(['XRANGE', key, '-', '+']))
+      operations.push({ ...base, op: 'final-log', entries })
+      if (!keys.groups.includes(key)) continue
+      const pending = pendingOf(reader.ask(['XPENDING', key, GROUP, '-', '+', '1000000']))
+      const [facts] = listOf(reader.ask(['XINFO', 'GROUPS', key]))
+      const consumers = listOf(reader.ask(['XINFO', 'CONSUMERS', key, GROUP])).map(consumer =>
+        fieldOf(consumer, 'name'),
+      )
+      const lastDelivered = fieldOf(facts ?? null, 'last-delivered-id')
+      operations.push({ ...base, op: 'final-group', pending, consumers, lastDelivered })
+    }
+    reader.close()
+  }
+  return operations
+}
+
+/** A field of a map in its flat form. */
+function fieldOf(map: Plain, name: string): string {
+  const items = listOf(map)
+  return textOf(items[items.indexOf(name) + 1])
+}
