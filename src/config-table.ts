@@ -120,30 +120,17 @@ export const OPTIONS = {
     range: [64 * KiB, GiB],
     doc: 'Bytes of committed entries applied in one turn, per shard, so that catching up does not stall the loop.',
   },
-  'cluster.limits.value_bytes_max': {
-    kind: 'integer',
-    default: limits.valueBytesMax,
-    range: [1 * KiB, limits.valueBytesMax],
-    agreed: true,
-    doc: 'Largest single word of a command, in bytes.',
-  },
   'cluster.limits.connections_max': {
     kind: 'integer',
     default: 10_000,
     range: [1, 1_000_000],
-    doc: 'Client connections of one node, over all doors. Further ones are told so and closed.',
-  },
-  'cluster.limits.session_inflight_bytes_max': {
-    kind: 'integer',
-    default: 64 * MiB,
-    range: [64 * KiB, GiB],
-    doc: 'Bytes of commands that one client may have unanswered. Over it the node stops reading its socket until answers went out.',
+    doc: 'RESP connections of one node. Further ones are told so and closed.',
   },
   'cluster.limits.session_output_bytes_max': {
     kind: 'integer',
-    default: 256 * MiB,
+    default: 64 * MiB,
     range: [1 * MiB, 4 * GiB],
-    doc: 'Bytes of answers that one client may leave unread before it is cut off.',
+    doc: 'Bytes of answers that one RESP client may leave unread before it is cut off.',
   },
   'cluster.storage.segment_bytes': {
     kind: 'integer',
@@ -174,12 +161,6 @@ export const OPTIONS = {
     default: 32 * MiB,
     range: [0, 64 * GiB],
     doc: 'Free bytes below which a node refuses commands that make its data grow (MISCONF). Reads, acks and trims go on.',
-  },
-  'cluster.storage.snapshot_streams_max': {
-    kind: 'integer',
-    default: 2,
-    range: [1, 64],
-    doc: 'Snapshots that one node sends at the same time.',
   },
   'cluster.peers.buffer_bytes_max': {
     kind: 'integer',

@@ -31,9 +31,7 @@ export type RaftConfig = {
 }
 
 export type LimitsConfig = {
-  readonly valueBytesMax: number
   readonly connectionsMax: number
-  readonly sessionInflightBytesMax: number
   readonly sessionOutputBytesMax: number
 }
 
@@ -43,7 +41,6 @@ export type StorageConfig = {
   readonly logTailBytes: number
   readonly cacheBytes: number
   readonly diskReserveBytes: number
-  readonly snapshotStreamsMax: number
 }
 
 /** What one node runs by. Resolved: nothing in here means "choose for me". */
@@ -220,9 +217,7 @@ function clusterConfigFrom(settings: Settings, nodes: number): NodeConfig['clust
       applyBytesMax: settings['cluster.raft.apply_bytes_max'],
     },
     limits: {
-      valueBytesMax: settings['cluster.limits.value_bytes_max'],
       connectionsMax: settings['cluster.limits.connections_max'],
-      sessionInflightBytesMax: settings['cluster.limits.session_inflight_bytes_max'],
       sessionOutputBytesMax: settings['cluster.limits.session_output_bytes_max'],
     },
     storage: {
@@ -231,7 +226,6 @@ function clusterConfigFrom(settings: Settings, nodes: number): NodeConfig['clust
       logTailBytes: settings['cluster.storage.log_tail_bytes'],
       cacheBytes: settings['cluster.storage.cache_bytes'],
       diskReserveBytes: settings['cluster.storage.disk_reserve_bytes'],
-      snapshotStreamsMax: settings['cluster.storage.snapshot_streams_max'],
     },
     peers: { bufferBytesMax: settings['cluster.peers.buffer_bytes_max'] },
   }
