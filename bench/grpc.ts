@@ -1,7 +1,7 @@
 // What the gRPC door itself costs: unary calls and sessions against a desk that
 // answers with the next turn, beside an empty grpc-js echo in the same run.
 //
-//   node bench/grpc.ts [seconds]
+//   node bench/grpc.ts [seconds] [rounds]
 //
 // Client and door are two processes, as in life. Printed: calls a second, and the
 // door's CPU a call, which is what counts where cores are shared.
@@ -27,6 +27,7 @@ import { ONE, type Reply } from '../src/machine/reply.ts'
 const VALUE = Buffer.alloc(128, 0x78)
 const IN_FLIGHT_UNARY = 64
 const FRAMES_IN_FLIGHT = 16
+const WARM_UP_MS = 2000
 
 const identity = (bytes: Buffer): Buffer => bytes
 const ECHO: ServiceDefinition = {
@@ -108,7 +109,7 @@ function serve(): void {
     nodeName: 'n1',
     logger: quiet,
   })
-  const echo = new Server({ 'grpc.enable_channelz': 0 })
+  const echo = new Server()
   const answer = Buffer.from(String(ONE))
   echo.addService(ECHO, { echo: (_call: unknown, callback: Callback) => callback(null, answer) })
   door.listen((_error, doorPort) => {
@@ -134,7 +135,6 @@ async function measure(
   seconds: number,
   run: (until: number) => Promise<number>,
 ): Promise<Measured> {
-  await run(Date.now() + 2000)
   const cpuBefore = await cpu(child)
   const began = process.hrtime.bigint()
   const calls = await run(Date.now() + seconds * 1000)
@@ -210,14 +210,34 @@ function countResults(bytes: Buffer): number {
   return count
 }
 
-function show(name: string, { perSecond, cpuMicros }: Measured, echo: Measured | null): void {
-  const ratio = echo === null ? '' : `  ${(perSecond / echo.perSecond).toFixed(2)} x echo`
-  const rate = Math.round(perSecond).toLocaleString('en').padStart(10)
-  console.log(`${name.padEnd(24)}${rate}/s  ${cpuMicros.toFixed(2).padStart(7)} us CPU${ratio}`)
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0
+
+type Load = { name: string; run: (until: number) => Promise<number> }
+
+/**
+ * Prints medians of the rounds, and of the ratios to the echo of the same round: on a
+ * busy machine a figure means little, and one beside another taken later, nothing.
+ */
+function show(loads: readonly Load[], rounds: readonly (readonly Measured[])[]): void {
+  for (const [i, { name }] of loads.entries()) {
+    const of = (pick: (own: Measured, echo: Measured) => number): number[] =>
+      rounds.map(round => pick(round[i] as Measured, round[0] as Measured))
+    const cpus = of(own => own.cpuMicros)
+    const rate = Math.round(median(of(own => own.perSecond))).toLocaleString('en')
+    const range = `${Math.min(...cpus).toFixed(2)}..${Math.max(...cpus).toFixed(2)}`
+    const byRate = median(of((own, echo) => own.perSecond / echo.perSecond)).toFixed(2)
+    const byCpu = median(of((own, echo) => echo.cpuMicros / own.cpuMicros)).toFixed(2)
+    console.log(
+      `${name.padEnd(20)}${rate.padStart(10)}/s ${median(cpus).toFixed(2).padStart(8)} us CPU`,
+      `(${range}), x echo: ${byRate} by rate, ${byCpu} by CPU`,
+    )
+  }
 }
 
 async function main(): Promise<void> {
-  const seconds = Number(process.argv[2] ?? 3)
+  const seconds = Number(process.argv[2] ?? 2)
+  const roundCount = Number(process.argv[3] ?? 5)
   const child = fork(fileURLToPath(import.meta.url), ['serve'], { stdio: 'inherit' })
   const [ports] = (await once(child, 'message')) as [{ doorPort: number; echoPort: number }]
   const echoClient = new Client(`127.0.0.1:${ports.echoPort}`, credentials.createInsecure())
@@ -231,20 +251,23 @@ async function main(): Promise<void> {
     trim: undefined,
     producer: undefined,
   })
-  const echo = await measure(child, seconds, unaryLoad(echoClient, '/bench.Echo/Echo', request))
-  show('empty echo, unary', echo, null)
-  show(
-    'Append, unary',
-    await measure(child, seconds, unaryLoad(doorClient, append.path, request)),
-    echo,
-  )
-  for (const size of [1, 16, 64]) {
-    show(
-      `XADD, session of ${size}`,
-      await measure(child, seconds, sessionLoad(doorClient, size)),
-      echo,
-    )
+  const loads: Load[] = [
+    { name: 'empty echo, unary', run: unaryLoad(echoClient, '/bench.Echo/Echo', request) },
+    { name: 'Append, unary', run: unaryLoad(doorClient, append.path, request) },
+    ...[1, 16, 64].map(size => ({
+      name: `XADD, session of ${size}`,
+      run: sessionLoad(doorClient, size),
+    })),
+  ]
+  // All code is hot before anything is counted.
+  for (const { run } of loads) await run(Date.now() + WARM_UP_MS)
+  const rounds: Measured[][] = []
+  for (let i = 0; i < roundCount; i += 1) {
+    const round: Measured[] = []
+    for (const { run } of loads) round.push(await measure(child, seconds, run))
+    rounds.push(round)
   }
+  show(loads, rounds)
   child.disconnect()
   echoClient.close()
   doorClient.close()

@@ -7,11 +7,9 @@
 import {
   status as codes,
   type handleBidiStreamingCall,
-  logVerbosity,
   Server,
   ServerCredentials,
   type ServiceDefinition,
-  setLogVerbosity,
 } from '@grpc/grpc-js'
 import { HealthImplementation } from 'grpc-health-check'
 import { OperationalError } from '../../base/errors.ts'
@@ -83,8 +81,6 @@ export class GrpcDoor {
   #stopping = false
 
   constructor(desk: Desk, options: GrpcDoorOptions) {
-    // grpc-js would print what its callbacks tell as well.
-    setLogVerbosity(logVerbosity.NONE)
     this.#desk = desk
     this.#options = options
     this.#cluster = new Cluster(desk, options.nodeName)

@@ -53,11 +53,6 @@ export class SessionReader {
     this.#end = frame.length
   }
 
-  /** Whether a call is left, as far as one can tell without reading it. */
-  get more(): boolean {
-    return this.#position < this.#end
-  }
-
   /**
    * Reads the next call of the frame.
    *

@@ -262,7 +262,8 @@ export class SessionStream implements DeskClient {
 
   #endIfDone(): void {
     if (this.#ended || this.#frame.length > 0) return
-    const idle = this.#owed <= 0 && !this.#held && !this.#reader.more
+    // Calls of a frame are left unread only while the desk holds the session.
+    const idle = this.#owed <= 0 && !this.#held
     const done = idle && (this.#halfClosed || this.#finishing)
     if (!done && !this.#closing) return
     this.#leave()

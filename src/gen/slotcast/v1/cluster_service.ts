@@ -80,6 +80,15 @@ export const GetTopologyRequest: MessageFns<GetTopologyRequest> = {
     }
   },
 
+  fromJSON(_: any): GetTopologyRequest {
+    return {};
+  },
+
+  toJSON(_: GetTopologyRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<GetTopologyRequest>, I>>(base?: I): GetTopologyRequest {
     return GetTopologyRequest.fromPartial(base ?? ({} as any));
   },
@@ -134,6 +143,18 @@ export const GetTopologyResponse: MessageFns<GetTopologyResponse> = {
     }
   },
 
+  fromJSON(object: any): GetTopologyResponse {
+    return { topology: isSet(object.topology) ? Topology.fromJSON(object.topology) : undefined };
+  },
+
+  toJSON(message: GetTopologyResponse): unknown {
+    const obj: any = {};
+    if (message.topology !== undefined) {
+      obj.topology = Topology.toJSON(message.topology);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<GetTopologyResponse>, I>>(base?: I): GetTopologyResponse {
     return GetTopologyResponse.fromPartial(base ?? ({} as any));
   },
@@ -178,6 +199,15 @@ export const WatchTopologyRequest: MessageFns<WatchTopologyRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(_: any): WatchTopologyRequest {
+    return {};
+  },
+
+  toJSON(_: WatchTopologyRequest): unknown {
+    const obj: any = {};
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<WatchTopologyRequest>, I>>(base?: I): WatchTopologyRequest {
@@ -232,6 +262,18 @@ export const WatchTopologyResponse: MessageFns<WatchTopologyResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): WatchTopologyResponse {
+    return { topology: isSet(object.topology) ? Topology.fromJSON(object.topology) : undefined };
+  },
+
+  toJSON(message: WatchTopologyResponse): unknown {
+    const obj: any = {};
+    if (message.topology !== undefined) {
+      obj.topology = Topology.toJSON(message.topology);
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<WatchTopologyResponse>, I>>(base?: I): WatchTopologyResponse {
@@ -339,9 +381,15 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
+function isSet(value: any): boolean {
+  return value !== null && value !== undefined;
+}
+
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
+  fromJSON(object: any): T;
+  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

@@ -139,6 +139,24 @@ export const ExecuteRequest: MessageFns<ExecuteRequest> = {
     }
   },
 
+  fromJSON(object: any): ExecuteRequest {
+    return {
+      argv: globalThis.Array.isArray(object?.argv) ? object.argv.map((e: any) => Buffer.from(bytesFromBase64(e))) : [],
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: ExecuteRequest): unknown {
+    const obj: any = {};
+    if (message.argv?.length) {
+      obj.argv = message.argv.map((e) => base64FromBytes(e));
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<ExecuteRequest>, I>>(base?: I): ExecuteRequest {
     return ExecuteRequest.fromPartial(base ?? ({} as any));
   },
@@ -197,6 +215,18 @@ export const ExecuteResponse: MessageFns<ExecuteResponse> = {
     }
   },
 
+  fromJSON(object: any): ExecuteResponse {
+    return { reply: isSet(object.reply) ? Reply.fromJSON(object.reply) : undefined };
+  },
+
+  toJSON(message: ExecuteResponse): unknown {
+    const obj: any = {};
+    if (message.reply !== undefined) {
+      obj.reply = Reply.toJSON(message.reply);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<ExecuteResponse>, I>>(base?: I): ExecuteResponse {
     return ExecuteResponse.fromPartial(base ?? ({} as any));
   },
@@ -250,6 +280,18 @@ export const SessionRequest: MessageFns<SessionRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): SessionRequest {
+    return { calls: globalThis.Array.isArray(object?.calls) ? object.calls.map((e: any) => Call.fromJSON(e)) : [] };
+  },
+
+  toJSON(message: SessionRequest): unknown {
+    const obj: any = {};
+    if (message.calls?.length) {
+      obj.calls = message.calls.map((e) => Call.toJSON(e));
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<SessionRequest>, I>>(base?: I): SessionRequest {
@@ -332,6 +374,28 @@ export const Call: MessageFns<Call> = {
     }
   },
 
+  fromJSON(object: any): Call {
+    return {
+      tag: isSet(object.tag) ? BigInt(object.tag) : 0n,
+      argv: globalThis.Array.isArray(object?.argv) ? object.argv.map((e: any) => Buffer.from(bytesFromBase64(e))) : [],
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: Call): unknown {
+    const obj: any = {};
+    if (message.tag !== 0n) {
+      obj.tag = message.tag.toString();
+    }
+    if (message.argv?.length) {
+      obj.argv = message.argv.map((e) => base64FromBytes(e));
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<Call>, I>>(base?: I): Call {
     return Call.fromPartial(base ?? ({} as any));
   },
@@ -403,6 +467,28 @@ export const SessionResponse: MessageFns<SessionResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): SessionResponse {
+    return {
+      results: globalThis.Array.isArray(object?.results) ? object.results.map((e: any) => CallResult.fromJSON(e)) : [],
+      configEpoch: isSet(object.configEpoch)
+        ? BigInt(object.configEpoch)
+        : isSet(object.config_epoch)
+        ? BigInt(object.config_epoch)
+        : 0n,
+    };
+  },
+
+  toJSON(message: SessionResponse): unknown {
+    const obj: any = {};
+    if (message.results?.length) {
+      obj.results = message.results.map((e) => CallResult.toJSON(e));
+    }
+    if (message.configEpoch !== 0n) {
+      obj.configEpoch = message.configEpoch.toString();
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<SessionResponse>, I>>(base?: I): SessionResponse {
@@ -499,6 +585,34 @@ export const CallResult: MessageFns<CallResult> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): CallResult {
+    return {
+      tag: isSet(object.tag) ? BigInt(object.tag) : 0n,
+      outcome: isSet(object.reply)
+        ? { $case: "reply", value: Reply.fromJSON(object.reply) }
+        : isSet(object.redirect)
+        ? { $case: "redirect", value: Redirect.fromJSON(object.redirect) }
+        : isSet(object.error)
+        ? { $case: "error", value: Error.fromJSON(object.error) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: CallResult): unknown {
+    const obj: any = {};
+    if (message.tag !== 0n) {
+      obj.tag = message.tag.toString();
+    }
+    if (message.outcome?.$case === "reply") {
+      obj.reply = Reply.toJSON(message.outcome.value);
+    } else if (message.outcome?.$case === "redirect") {
+      obj.redirect = Redirect.toJSON(message.outcome.value);
+    } else if (message.outcome?.$case === "error") {
+      obj.error = Error.toJSON(message.outcome.value);
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<CallResult>, I>>(base?: I): CallResult {
@@ -622,6 +736,14 @@ export const CommandServiceClient = makeGenericClientConstructor(
   serviceName: string;
 };
 
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
+}
+
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 
 export type DeepPartial<T> = T extends bigint ? string | number | bigint
@@ -635,9 +757,15 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
+function isSet(value: any): boolean {
+  return value !== null && value !== undefined;
+}
+
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
+  fromJSON(object: any): T;
+  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

@@ -458,6 +458,52 @@ export const GroupServiceCreateRequest: MessageFns<GroupServiceCreateRequest> = 
     }
   },
 
+  fromJSON(object: any): GroupServiceCreateRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      group: isSet(object.group) ? Buffer.from(bytesFromBase64(object.group)) : Buffer.alloc(0),
+      startId: isSet(object.startId)
+        ? globalThis.String(object.startId)
+        : isSet(object.start_id)
+        ? globalThis.String(object.start_id)
+        : "",
+      createStream: isSet(object.createStream)
+        ? globalThis.Boolean(object.createStream)
+        : isSet(object.create_stream)
+        ? globalThis.Boolean(object.create_stream)
+        : false,
+      entriesRead: isSet(object.entriesRead)
+        ? BigInt(object.entriesRead)
+        : isSet(object.entries_read)
+        ? BigInt(object.entries_read)
+        : undefined,
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: GroupServiceCreateRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.group.length !== 0) {
+      obj.group = base64FromBytes(message.group);
+    }
+    if (message.startId !== "") {
+      obj.startId = message.startId;
+    }
+    if (message.createStream !== false) {
+      obj.createStream = message.createStream;
+    }
+    if (message.entriesRead !== undefined) {
+      obj.entriesRead = message.entriesRead.toString();
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<GroupServiceCreateRequest>, I>>(base?: I): GroupServiceCreateRequest {
     return GroupServiceCreateRequest.fromPartial(base ?? ({} as any));
   },
@@ -509,6 +555,15 @@ export const GroupServiceCreateResponse: MessageFns<GroupServiceCreateResponse> 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(_: any): GroupServiceCreateResponse {
+    return {};
+  },
+
+  toJSON(_: GroupServiceCreateResponse): unknown {
+    const obj: any = {};
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<GroupServiceCreateResponse>, I>>(base?: I): GroupServiceCreateResponse {
@@ -612,6 +667,40 @@ export const GroupServiceSetIdRequest: MessageFns<GroupServiceSetIdRequest> = {
     }
   },
 
+  fromJSON(object: any): GroupServiceSetIdRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      group: isSet(object.group) ? Buffer.from(bytesFromBase64(object.group)) : Buffer.alloc(0),
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      entriesRead: isSet(object.entriesRead)
+        ? BigInt(object.entriesRead)
+        : isSet(object.entries_read)
+        ? BigInt(object.entries_read)
+        : undefined,
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: GroupServiceSetIdRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.group.length !== 0) {
+      obj.group = base64FromBytes(message.group);
+    }
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.entriesRead !== undefined) {
+      obj.entriesRead = message.entriesRead.toString();
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<GroupServiceSetIdRequest>, I>>(base?: I): GroupServiceSetIdRequest {
     return GroupServiceSetIdRequest.fromPartial(base ?? ({} as any));
   },
@@ -662,6 +751,15 @@ export const GroupServiceSetIdResponse: MessageFns<GroupServiceSetIdResponse> = 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(_: any): GroupServiceSetIdResponse {
+    return {};
+  },
+
+  toJSON(_: GroupServiceSetIdResponse): unknown {
+    const obj: any = {};
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<GroupServiceSetIdResponse>, I>>(base?: I): GroupServiceSetIdResponse {
@@ -740,6 +838,28 @@ export const GroupServiceDestroyRequest: MessageFns<GroupServiceDestroyRequest> 
     }
   },
 
+  fromJSON(object: any): GroupServiceDestroyRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      group: isSet(object.group) ? Buffer.from(bytesFromBase64(object.group)) : Buffer.alloc(0),
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: GroupServiceDestroyRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.group.length !== 0) {
+      obj.group = base64FromBytes(message.group);
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<GroupServiceDestroyRequest>, I>>(base?: I): GroupServiceDestroyRequest {
     return GroupServiceDestroyRequest.fromPartial(base ?? ({} as any));
   },
@@ -797,6 +917,18 @@ export const GroupServiceDestroyResponse: MessageFns<GroupServiceDestroyResponse
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): GroupServiceDestroyResponse {
+    return { destroyed: isSet(object.destroyed) ? globalThis.Boolean(object.destroyed) : false };
+  },
+
+  toJSON(message: GroupServiceDestroyResponse): unknown {
+    const obj: any = {};
+    if (message.destroyed !== false) {
+      obj.destroyed = message.destroyed;
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<GroupServiceDestroyResponse>, I>>(base?: I): GroupServiceDestroyResponse {
@@ -887,6 +1019,32 @@ export const GroupServiceCreateConsumerRequest: MessageFns<GroupServiceCreateCon
     }
   },
 
+  fromJSON(object: any): GroupServiceCreateConsumerRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      group: isSet(object.group) ? Buffer.from(bytesFromBase64(object.group)) : Buffer.alloc(0),
+      consumer: isSet(object.consumer) ? Buffer.from(bytesFromBase64(object.consumer)) : Buffer.alloc(0),
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: GroupServiceCreateConsumerRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.group.length !== 0) {
+      obj.group = base64FromBytes(message.group);
+    }
+    if (message.consumer.length !== 0) {
+      obj.consumer = base64FromBytes(message.consumer);
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<GroupServiceCreateConsumerRequest>, I>>(
     base?: I,
   ): GroupServiceCreateConsumerRequest {
@@ -949,6 +1107,18 @@ export const GroupServiceCreateConsumerResponse: MessageFns<GroupServiceCreateCo
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): GroupServiceCreateConsumerResponse {
+    return { created: isSet(object.created) ? globalThis.Boolean(object.created) : false };
+  },
+
+  toJSON(message: GroupServiceCreateConsumerResponse): unknown {
+    const obj: any = {};
+    if (message.created !== false) {
+      obj.created = message.created;
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<GroupServiceCreateConsumerResponse>, I>>(
@@ -1043,6 +1213,32 @@ export const GroupServiceDeleteConsumerRequest: MessageFns<GroupServiceDeleteCon
     }
   },
 
+  fromJSON(object: any): GroupServiceDeleteConsumerRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      group: isSet(object.group) ? Buffer.from(bytesFromBase64(object.group)) : Buffer.alloc(0),
+      consumer: isSet(object.consumer) ? Buffer.from(bytesFromBase64(object.consumer)) : Buffer.alloc(0),
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: GroupServiceDeleteConsumerRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.group.length !== 0) {
+      obj.group = base64FromBytes(message.group);
+    }
+    if (message.consumer.length !== 0) {
+      obj.consumer = base64FromBytes(message.consumer);
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<GroupServiceDeleteConsumerRequest>, I>>(
     base?: I,
   ): GroupServiceDeleteConsumerRequest {
@@ -1108,6 +1304,24 @@ export const GroupServiceDeleteConsumerResponse: MessageFns<GroupServiceDeleteCo
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): GroupServiceDeleteConsumerResponse {
+    return {
+      pendingDropped: isSet(object.pendingDropped)
+        ? BigInt(object.pendingDropped)
+        : isSet(object.pending_dropped)
+        ? BigInt(object.pending_dropped)
+        : 0n,
+    };
+  },
+
+  toJSON(message: GroupServiceDeleteConsumerResponse): unknown {
+    const obj: any = {};
+    if (message.pendingDropped !== 0n) {
+      obj.pendingDropped = message.pendingDropped.toString();
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<GroupServiceDeleteConsumerResponse>, I>>(
@@ -1248,6 +1462,50 @@ export const GroupServiceReadRequest: MessageFns<GroupServiceReadRequest> = {
     }
   },
 
+  fromJSON(object: any): GroupServiceReadRequest {
+    return {
+      group: isSet(object.group) ? Buffer.from(bytesFromBase64(object.group)) : Buffer.alloc(0),
+      consumer: isSet(object.consumer) ? Buffer.from(bytesFromBase64(object.consumer)) : Buffer.alloc(0),
+      streams: globalThis.Array.isArray(object?.streams)
+        ? object.streams.map((e: any) => StreamPosition.fromJSON(e))
+        : [],
+      count: isSet(object.count) ? BigInt(object.count) : 0n,
+      block: isSet(object.block) ? Duration.fromJSON(object.block) : undefined,
+      noAck: isSet(object.noAck)
+        ? globalThis.Boolean(object.noAck)
+        : isSet(object.no_ack)
+        ? globalThis.Boolean(object.no_ack)
+        : false,
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: GroupServiceReadRequest): unknown {
+    const obj: any = {};
+    if (message.group.length !== 0) {
+      obj.group = base64FromBytes(message.group);
+    }
+    if (message.consumer.length !== 0) {
+      obj.consumer = base64FromBytes(message.consumer);
+    }
+    if (message.streams?.length) {
+      obj.streams = message.streams.map((e) => StreamPosition.toJSON(e));
+    }
+    if (message.count !== 0n) {
+      obj.count = message.count.toString();
+    }
+    if (message.block !== undefined) {
+      obj.block = Duration.toJSON(message.block);
+    }
+    if (message.noAck !== false) {
+      obj.noAck = message.noAck;
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<GroupServiceReadRequest>, I>>(base?: I): GroupServiceReadRequest {
     return GroupServiceReadRequest.fromPartial(base ?? ({} as any));
   },
@@ -1311,6 +1569,22 @@ export const GroupServiceReadResponse: MessageFns<GroupServiceReadResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): GroupServiceReadResponse {
+    return {
+      streams: globalThis.Array.isArray(object?.streams)
+        ? object.streams.map((e: any) => StreamEntries.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: GroupServiceReadResponse): unknown {
+    const obj: any = {};
+    if (message.streams?.length) {
+      obj.streams = message.streams.map((e) => StreamEntries.toJSON(e));
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<GroupServiceReadResponse>, I>>(base?: I): GroupServiceReadResponse {
@@ -1401,6 +1675,32 @@ export const GroupServiceAckRequest: MessageFns<GroupServiceAckRequest> = {
     }
   },
 
+  fromJSON(object: any): GroupServiceAckRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      group: isSet(object.group) ? Buffer.from(bytesFromBase64(object.group)) : Buffer.alloc(0),
+      ids: globalThis.Array.isArray(object?.ids) ? object.ids.map((e: any) => globalThis.String(e)) : [],
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: GroupServiceAckRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.group.length !== 0) {
+      obj.group = base64FromBytes(message.group);
+    }
+    if (message.ids?.length) {
+      obj.ids = message.ids;
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<GroupServiceAckRequest>, I>>(base?: I): GroupServiceAckRequest {
     return GroupServiceAckRequest.fromPartial(base ?? ({} as any));
   },
@@ -1462,6 +1762,18 @@ export const GroupServiceAckResponse: MessageFns<GroupServiceAckResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): GroupServiceAckResponse {
+    return { acknowledged: isSet(object.acknowledged) ? BigInt(object.acknowledged) : 0n };
+  },
+
+  toJSON(message: GroupServiceAckResponse): unknown {
+    const obj: any = {};
+    if (message.acknowledged !== 0n) {
+      obj.acknowledged = message.acknowledged.toString();
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<GroupServiceAckResponse>, I>>(base?: I): GroupServiceAckResponse {
@@ -1530,6 +1842,24 @@ export const GroupServicePendingRequest: MessageFns<GroupServicePendingRequest> 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): GroupServicePendingRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      group: isSet(object.group) ? Buffer.from(bytesFromBase64(object.group)) : Buffer.alloc(0),
+    };
+  },
+
+  toJSON(message: GroupServicePendingRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.group.length !== 0) {
+      obj.group = base64FromBytes(message.group);
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<GroupServicePendingRequest>, I>>(base?: I): GroupServicePendingRequest {
@@ -1624,6 +1954,42 @@ export const GroupServicePendingResponse: MessageFns<GroupServicePendingResponse
     }
   },
 
+  fromJSON(object: any): GroupServicePendingResponse {
+    return {
+      total: isSet(object.total) ? BigInt(object.total) : 0n,
+      lowestId: isSet(object.lowestId)
+        ? globalThis.String(object.lowestId)
+        : isSet(object.lowest_id)
+        ? globalThis.String(object.lowest_id)
+        : "",
+      highestId: isSet(object.highestId)
+        ? globalThis.String(object.highestId)
+        : isSet(object.highest_id)
+        ? globalThis.String(object.highest_id)
+        : "",
+      consumers: globalThis.Array.isArray(object?.consumers)
+        ? object.consumers.map((e: any) => ConsumerPending.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: GroupServicePendingResponse): unknown {
+    const obj: any = {};
+    if (message.total !== 0n) {
+      obj.total = message.total.toString();
+    }
+    if (message.lowestId !== "") {
+      obj.lowestId = message.lowestId;
+    }
+    if (message.highestId !== "") {
+      obj.highestId = message.highestId;
+    }
+    if (message.consumers?.length) {
+      obj.consumers = message.consumers.map((e) => ConsumerPending.toJSON(e));
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<GroupServicePendingResponse>, I>>(base?: I): GroupServicePendingResponse {
     return GroupServicePendingResponse.fromPartial(base ?? ({} as any));
   },
@@ -1694,6 +2060,24 @@ export const ConsumerPending: MessageFns<ConsumerPending> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): ConsumerPending {
+    return {
+      consumer: isSet(object.consumer) ? Buffer.from(bytesFromBase64(object.consumer)) : Buffer.alloc(0),
+      pending: isSet(object.pending) ? BigInt(object.pending) : 0n,
+    };
+  },
+
+  toJSON(message: ConsumerPending): unknown {
+    const obj: any = {};
+    if (message.consumer.length !== 0) {
+      obj.consumer = base64FromBytes(message.consumer);
+    }
+    if (message.pending !== 0n) {
+      obj.pending = message.pending.toString();
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<ConsumerPending>, I>>(base?: I): ConsumerPending {
@@ -1829,6 +2213,48 @@ export const GroupServicePendingEntriesRequest: MessageFns<GroupServicePendingEn
     }
   },
 
+  fromJSON(object: any): GroupServicePendingEntriesRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      group: isSet(object.group) ? Buffer.from(bytesFromBase64(object.group)) : Buffer.alloc(0),
+      minIdle: isSet(object.minIdle)
+        ? Duration.fromJSON(object.minIdle)
+        : isSet(object.min_idle)
+        ? Duration.fromJSON(object.min_idle)
+        : undefined,
+      start: isSet(object.start) ? globalThis.String(object.start) : "",
+      end: isSet(object.end) ? globalThis.String(object.end) : "",
+      count: isSet(object.count) ? BigInt(object.count) : 0n,
+      consumer: isSet(object.consumer) ? Buffer.from(bytesFromBase64(object.consumer)) : Buffer.alloc(0),
+    };
+  },
+
+  toJSON(message: GroupServicePendingEntriesRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.group.length !== 0) {
+      obj.group = base64FromBytes(message.group);
+    }
+    if (message.minIdle !== undefined) {
+      obj.minIdle = Duration.toJSON(message.minIdle);
+    }
+    if (message.start !== "") {
+      obj.start = message.start;
+    }
+    if (message.end !== "") {
+      obj.end = message.end;
+    }
+    if (message.count !== 0n) {
+      obj.count = message.count.toString();
+    }
+    if (message.consumer.length !== 0) {
+      obj.consumer = base64FromBytes(message.consumer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<GroupServicePendingEntriesRequest>, I>>(
     base?: I,
   ): GroupServicePendingEntriesRequest {
@@ -1894,6 +2320,22 @@ export const GroupServicePendingEntriesResponse: MessageFns<GroupServicePendingE
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): GroupServicePendingEntriesResponse {
+    return {
+      entries: globalThis.Array.isArray(object?.entries)
+        ? object.entries.map((e: any) => PendingDelivery.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: GroupServicePendingEntriesResponse): unknown {
+    const obj: any = {};
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => PendingDelivery.toJSON(e));
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<GroupServicePendingEntriesResponse>, I>>(
@@ -1989,6 +2431,36 @@ export const PendingDelivery: MessageFns<PendingDelivery> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): PendingDelivery {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      consumer: isSet(object.consumer) ? Buffer.from(bytesFromBase64(object.consumer)) : Buffer.alloc(0),
+      idle: isSet(object.idle) ? Duration.fromJSON(object.idle) : undefined,
+      deliveryCount: isSet(object.deliveryCount)
+        ? BigInt(object.deliveryCount)
+        : isSet(object.delivery_count)
+        ? BigInt(object.delivery_count)
+        : 0n,
+    };
+  },
+
+  toJSON(message: PendingDelivery): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.consumer.length !== 0) {
+      obj.consumer = base64FromBytes(message.consumer);
+    }
+    if (message.idle !== undefined) {
+      obj.idle = Duration.toJSON(message.idle);
+    }
+    if (message.deliveryCount !== 0n) {
+      obj.deliveryCount = message.deliveryCount.toString();
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<PendingDelivery>, I>>(base?: I): PendingDelivery {
@@ -2189,6 +2661,84 @@ export const GroupServiceClaimRequest: MessageFns<GroupServiceClaimRequest> = {
     }
   },
 
+  fromJSON(object: any): GroupServiceClaimRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      group: isSet(object.group) ? Buffer.from(bytesFromBase64(object.group)) : Buffer.alloc(0),
+      consumer: isSet(object.consumer) ? Buffer.from(bytesFromBase64(object.consumer)) : Buffer.alloc(0),
+      minIdle: isSet(object.minIdle)
+        ? Duration.fromJSON(object.minIdle)
+        : isSet(object.min_idle)
+        ? Duration.fromJSON(object.min_idle)
+        : undefined,
+      ids: globalThis.Array.isArray(object?.ids) ? object.ids.map((e: any) => globalThis.String(e)) : [],
+      delivered: isSet(object.idle)
+        ? { $case: "idle", value: Duration.fromJSON(object.idle) }
+        : isSet(object.deliveryTime)
+        ? { $case: "deliveryTime", value: fromJsonTimestamp(object.deliveryTime) }
+        : isSet(object.delivery_time)
+        ? { $case: "deliveryTime", value: fromJsonTimestamp(object.delivery_time) }
+        : undefined,
+      retryCount: isSet(object.retryCount)
+        ? BigInt(object.retryCount)
+        : isSet(object.retry_count)
+        ? BigInt(object.retry_count)
+        : undefined,
+      force: isSet(object.force) ? globalThis.Boolean(object.force) : false,
+      justId: isSet(object.justId)
+        ? globalThis.Boolean(object.justId)
+        : isSet(object.just_id)
+        ? globalThis.Boolean(object.just_id)
+        : false,
+      lastId: isSet(object.lastId)
+        ? globalThis.String(object.lastId)
+        : isSet(object.last_id)
+        ? globalThis.String(object.last_id)
+        : "",
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: GroupServiceClaimRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.group.length !== 0) {
+      obj.group = base64FromBytes(message.group);
+    }
+    if (message.consumer.length !== 0) {
+      obj.consumer = base64FromBytes(message.consumer);
+    }
+    if (message.minIdle !== undefined) {
+      obj.minIdle = Duration.toJSON(message.minIdle);
+    }
+    if (message.ids?.length) {
+      obj.ids = message.ids;
+    }
+    if (message.delivered?.$case === "idle") {
+      obj.idle = Duration.toJSON(message.delivered.value);
+    } else if (message.delivered?.$case === "deliveryTime") {
+      obj.deliveryTime = fromTimestamp(message.delivered.value).toISOString();
+    }
+    if (message.retryCount !== undefined) {
+      obj.retryCount = message.retryCount.toString();
+    }
+    if (message.force !== false) {
+      obj.force = message.force;
+    }
+    if (message.justId !== false) {
+      obj.justId = message.justId;
+    }
+    if (message.lastId !== "") {
+      obj.lastId = message.lastId;
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<GroupServiceClaimRequest>, I>>(base?: I): GroupServiceClaimRequest {
     return GroupServiceClaimRequest.fromPartial(base ?? ({} as any));
   },
@@ -2271,6 +2821,20 @@ export const GroupServiceClaimResponse: MessageFns<GroupServiceClaimResponse> = 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): GroupServiceClaimResponse {
+    return {
+      entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => StreamEntry.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: GroupServiceClaimResponse): unknown {
+    const obj: any = {};
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => StreamEntry.toJSON(e));
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<GroupServiceClaimResponse>, I>>(base?: I): GroupServiceClaimResponse {
@@ -2417,6 +2981,56 @@ export const GroupServiceAutoClaimRequest: MessageFns<GroupServiceAutoClaimReque
     }
   },
 
+  fromJSON(object: any): GroupServiceAutoClaimRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      group: isSet(object.group) ? Buffer.from(bytesFromBase64(object.group)) : Buffer.alloc(0),
+      consumer: isSet(object.consumer) ? Buffer.from(bytesFromBase64(object.consumer)) : Buffer.alloc(0),
+      minIdle: isSet(object.minIdle)
+        ? Duration.fromJSON(object.minIdle)
+        : isSet(object.min_idle)
+        ? Duration.fromJSON(object.min_idle)
+        : undefined,
+      start: isSet(object.start) ? globalThis.String(object.start) : "",
+      count: isSet(object.count) ? BigInt(object.count) : 0n,
+      justId: isSet(object.justId)
+        ? globalThis.Boolean(object.justId)
+        : isSet(object.just_id)
+        ? globalThis.Boolean(object.just_id)
+        : false,
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: GroupServiceAutoClaimRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.group.length !== 0) {
+      obj.group = base64FromBytes(message.group);
+    }
+    if (message.consumer.length !== 0) {
+      obj.consumer = base64FromBytes(message.consumer);
+    }
+    if (message.minIdle !== undefined) {
+      obj.minIdle = Duration.toJSON(message.minIdle);
+    }
+    if (message.start !== "") {
+      obj.start = message.start;
+    }
+    if (message.count !== 0n) {
+      obj.count = message.count.toString();
+    }
+    if (message.justId !== false) {
+      obj.justId = message.justId;
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<GroupServiceAutoClaimRequest>, I>>(base?: I): GroupServiceAutoClaimRequest {
     return GroupServiceAutoClaimRequest.fromPartial(base ?? ({} as any));
   },
@@ -2505,6 +3119,36 @@ export const GroupServiceAutoClaimResponse: MessageFns<GroupServiceAutoClaimResp
     }
   },
 
+  fromJSON(object: any): GroupServiceAutoClaimResponse {
+    return {
+      nextStart: isSet(object.nextStart)
+        ? globalThis.String(object.nextStart)
+        : isSet(object.next_start)
+        ? globalThis.String(object.next_start)
+        : "",
+      entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => StreamEntry.fromJSON(e)) : [],
+      deletedIds: globalThis.Array.isArray(object?.deletedIds)
+        ? object.deletedIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.deleted_ids)
+        ? object.deleted_ids.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: GroupServiceAutoClaimResponse): unknown {
+    const obj: any = {};
+    if (message.nextStart !== "") {
+      obj.nextStart = message.nextStart;
+    }
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => StreamEntry.toJSON(e));
+    }
+    if (message.deletedIds?.length) {
+      obj.deletedIds = message.deletedIds;
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<GroupServiceAutoClaimResponse>, I>>(base?: I): GroupServiceAutoClaimResponse {
     return GroupServiceAutoClaimResponse.fromPartial(base ?? ({} as any));
   },
@@ -2564,6 +3208,18 @@ export const ListGroupsRequest: MessageFns<ListGroupsRequest> = {
     }
   },
 
+  fromJSON(object: any): ListGroupsRequest {
+    return { key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0) };
+  },
+
+  toJSON(message: ListGroupsRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<ListGroupsRequest>, I>>(base?: I): ListGroupsRequest {
     return ListGroupsRequest.fromPartial(base ?? ({} as any));
   },
@@ -2617,6 +3273,18 @@ export const ListGroupsResponse: MessageFns<ListGroupsResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): ListGroupsResponse {
+    return { groups: globalThis.Array.isArray(object?.groups) ? object.groups.map((e: any) => Group.fromJSON(e)) : [] };
+  },
+
+  toJSON(message: ListGroupsResponse): unknown {
+    const obj: any = {};
+    if (message.groups?.length) {
+      obj.groups = message.groups.map((e) => Group.toJSON(e));
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<ListGroupsResponse>, I>>(base?: I): ListGroupsResponse {
@@ -2685,6 +3353,24 @@ export const ListConsumersRequest: MessageFns<ListConsumersRequest> = {
     }
   },
 
+  fromJSON(object: any): ListConsumersRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      group: isSet(object.group) ? Buffer.from(bytesFromBase64(object.group)) : Buffer.alloc(0),
+    };
+  },
+
+  toJSON(message: ListConsumersRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.group.length !== 0) {
+      obj.group = base64FromBytes(message.group);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<ListConsumersRequest>, I>>(base?: I): ListConsumersRequest {
     return ListConsumersRequest.fromPartial(base ?? ({} as any));
   },
@@ -2739,6 +3425,22 @@ export const ListConsumersResponse: MessageFns<ListConsumersResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): ListConsumersResponse {
+    return {
+      consumers: globalThis.Array.isArray(object?.consumers)
+        ? object.consumers.map((e: any) => Consumer.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListConsumersResponse): unknown {
+    const obj: any = {};
+    if (message.consumers?.length) {
+      obj.consumers = message.consumers.map((e) => Consumer.toJSON(e));
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<ListConsumersResponse>, I>>(base?: I): ListConsumersResponse {
@@ -2830,6 +3532,32 @@ export const Consumer: MessageFns<Consumer> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): Consumer {
+    return {
+      name: isSet(object.name) ? Buffer.from(bytesFromBase64(object.name)) : Buffer.alloc(0),
+      pending: isSet(object.pending) ? BigInt(object.pending) : 0n,
+      idle: isSet(object.idle) ? Duration.fromJSON(object.idle) : undefined,
+      inactive: isSet(object.inactive) ? Duration.fromJSON(object.inactive) : undefined,
+    };
+  },
+
+  toJSON(message: Consumer): unknown {
+    const obj: any = {};
+    if (message.name.length !== 0) {
+      obj.name = base64FromBytes(message.name);
+    }
+    if (message.pending !== 0n) {
+      obj.pending = message.pending.toString();
+    }
+    if (message.idle !== undefined) {
+      obj.idle = Duration.toJSON(message.idle);
+    }
+    if (message.inactive !== undefined) {
+      obj.inactive = Duration.toJSON(message.inactive);
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<Consumer>, I>>(base?: I): Consumer {
@@ -3265,6 +3993,14 @@ export const GroupServiceClient = makeGenericClientConstructor(
   serviceName: string;
 };
 
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
+}
+
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 
 export type DeepPartial<T> = T extends bigint ? string | number | bigint
@@ -3278,9 +4014,48 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
+function toTimestamp(date: Date): Timestamp {
+  const seconds = BigInt(Math.trunc(date.getTime() / 1_000));
+  const nanos = (date.getTime() % 1_000) * 1_000_000;
+  return { seconds, nanos };
+}
+
+function fromTimestamp(t: Timestamp): Date {
+  let millis = (globalThis.Number(t.seconds.toString()) || 0) * 1_000;
+  millis += (t.nanos || 0) / 1_000_000;
+  return new globalThis.Date(millis);
+}
+
+const timestampFractionRegex = /:\d{2}\.\d+/;
+
+function fromJsonTimestamp(o: any): Timestamp {
+  if (o instanceof globalThis.Date) {
+    return toTimestamp(o);
+  } else if (typeof o === "string") {
+    // Date only keeps milliseconds, and parses longer fractions in an engine-specific way,
+    // so parse the fractional seconds ourselves and give Date only the whole seconds
+    const fraction = timestampFractionRegex.exec(o);
+    if (fraction === null) {
+      return toTimestamp(new globalThis.Date(o));
+    }
+    const fractionNanos = Number(fraction[0].slice(4, 13).padEnd(9, "0"));
+    const wholeSeconds = new globalThis.Date(o.replace(fraction[0], fraction[0].slice(0, 3)));
+    const timestamp = toTimestamp(new globalThis.Date(wholeSeconds.getTime() + Math.trunc(fractionNanos / 1_000_000)));
+    return { ...timestamp, nanos: (timestamp.nanos ?? 0) + (fractionNanos % 1_000_000) };
+  } else {
+    return Timestamp.fromJSON(o);
+  }
+}
+
+function isSet(value: any): boolean {
+  return value !== null && value !== undefined;
+}
+
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
+  fromJSON(object: any): T;
+  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

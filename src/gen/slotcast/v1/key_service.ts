@@ -170,6 +170,24 @@ export const KeyServiceDeleteRequest: MessageFns<KeyServiceDeleteRequest> = {
     }
   },
 
+  fromJSON(object: any): KeyServiceDeleteRequest {
+    return {
+      keys: globalThis.Array.isArray(object?.keys) ? object.keys.map((e: any) => Buffer.from(bytesFromBase64(e))) : [],
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: KeyServiceDeleteRequest): unknown {
+    const obj: any = {};
+    if (message.keys?.length) {
+      obj.keys = message.keys.map((e) => base64FromBytes(e));
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<KeyServiceDeleteRequest>, I>>(base?: I): KeyServiceDeleteRequest {
     return KeyServiceDeleteRequest.fromPartial(base ?? ({} as any));
   },
@@ -229,6 +247,18 @@ export const KeyServiceDeleteResponse: MessageFns<KeyServiceDeleteResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): KeyServiceDeleteResponse {
+    return { deleted: isSet(object.deleted) ? BigInt(object.deleted) : 0n };
+  },
+
+  toJSON(message: KeyServiceDeleteResponse): unknown {
+    const obj: any = {};
+    if (message.deleted !== 0n) {
+      obj.deleted = message.deleted.toString();
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<KeyServiceDeleteResponse>, I>>(base?: I): KeyServiceDeleteResponse {
@@ -297,6 +327,24 @@ export const KeyServiceUnlinkRequest: MessageFns<KeyServiceUnlinkRequest> = {
     }
   },
 
+  fromJSON(object: any): KeyServiceUnlinkRequest {
+    return {
+      keys: globalThis.Array.isArray(object?.keys) ? object.keys.map((e: any) => Buffer.from(bytesFromBase64(e))) : [],
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: KeyServiceUnlinkRequest): unknown {
+    const obj: any = {};
+    if (message.keys?.length) {
+      obj.keys = message.keys.map((e) => base64FromBytes(e));
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<KeyServiceUnlinkRequest>, I>>(base?: I): KeyServiceUnlinkRequest {
     return KeyServiceUnlinkRequest.fromPartial(base ?? ({} as any));
   },
@@ -358,6 +406,18 @@ export const KeyServiceUnlinkResponse: MessageFns<KeyServiceUnlinkResponse> = {
     }
   },
 
+  fromJSON(object: any): KeyServiceUnlinkResponse {
+    return { unlinked: isSet(object.unlinked) ? BigInt(object.unlinked) : 0n };
+  },
+
+  toJSON(message: KeyServiceUnlinkResponse): unknown {
+    const obj: any = {};
+    if (message.unlinked !== 0n) {
+      obj.unlinked = message.unlinked.toString();
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<KeyServiceUnlinkResponse>, I>>(base?: I): KeyServiceUnlinkResponse {
     return KeyServiceUnlinkResponse.fromPartial(base ?? ({} as any));
   },
@@ -411,6 +471,20 @@ export const KeyServiceExistsRequest: MessageFns<KeyServiceExistsRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): KeyServiceExistsRequest {
+    return {
+      keys: globalThis.Array.isArray(object?.keys) ? object.keys.map((e: any) => Buffer.from(bytesFromBase64(e))) : [],
+    };
+  },
+
+  toJSON(message: KeyServiceExistsRequest): unknown {
+    const obj: any = {};
+    if (message.keys?.length) {
+      obj.keys = message.keys.map((e) => base64FromBytes(e));
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<KeyServiceExistsRequest>, I>>(base?: I): KeyServiceExistsRequest {
@@ -471,6 +545,18 @@ export const KeyServiceExistsResponse: MessageFns<KeyServiceExistsResponse> = {
     }
   },
 
+  fromJSON(object: any): KeyServiceExistsResponse {
+    return { existing: isSet(object.existing) ? BigInt(object.existing) : 0n };
+  },
+
+  toJSON(message: KeyServiceExistsResponse): unknown {
+    const obj: any = {};
+    if (message.existing !== 0n) {
+      obj.existing = message.existing.toString();
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<KeyServiceExistsResponse>, I>>(base?: I): KeyServiceExistsResponse {
     return KeyServiceExistsResponse.fromPartial(base ?? ({} as any));
   },
@@ -526,6 +612,18 @@ export const KeyServiceTypeRequest: MessageFns<KeyServiceTypeRequest> = {
     }
   },
 
+  fromJSON(object: any): KeyServiceTypeRequest {
+    return { key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0) };
+  },
+
+  toJSON(message: KeyServiceTypeRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<KeyServiceTypeRequest>, I>>(base?: I): KeyServiceTypeRequest {
     return KeyServiceTypeRequest.fromPartial(base ?? ({} as any));
   },
@@ -579,6 +677,18 @@ export const KeyServiceTypeResponse: MessageFns<KeyServiceTypeResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): KeyServiceTypeResponse {
+    return { type: isSet(object.type) ? globalThis.String(object.type) : "" };
+  },
+
+  toJSON(message: KeyServiceTypeResponse): unknown {
+    const obj: any = {};
+    if (message.type !== "") {
+      obj.type = message.type;
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<KeyServiceTypeResponse>, I>>(base?: I): KeyServiceTypeResponse {
@@ -669,6 +779,40 @@ export const KeyServiceScanRequest: MessageFns<KeyServiceScanRequest> = {
     }
   },
 
+  fromJSON(object: any): KeyServiceScanRequest {
+    return {
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+      match: isSet(object.match) ? Buffer.from(bytesFromBase64(object.match)) : Buffer.alloc(0),
+      type: isSet(object.type) ? globalThis.String(object.type) : "",
+    };
+  },
+
+  toJSON(message: KeyServiceScanRequest): unknown {
+    const obj: any = {};
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    if (message.match.length !== 0) {
+      obj.match = base64FromBytes(message.match);
+    }
+    if (message.type !== "") {
+      obj.type = message.type;
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<KeyServiceScanRequest>, I>>(base?: I): KeyServiceScanRequest {
     return KeyServiceScanRequest.fromPartial(base ?? ({} as any));
   },
@@ -738,6 +882,28 @@ export const KeyServiceScanResponse: MessageFns<KeyServiceScanResponse> = {
     }
   },
 
+  fromJSON(object: any): KeyServiceScanResponse {
+    return {
+      keys: globalThis.Array.isArray(object?.keys) ? object.keys.map((e: any) => Buffer.from(bytesFromBase64(e))) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: KeyServiceScanResponse): unknown {
+    const obj: any = {};
+    if (message.keys?.length) {
+      obj.keys = message.keys.map((e) => base64FromBytes(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<KeyServiceScanResponse>, I>>(base?: I): KeyServiceScanResponse {
     return KeyServiceScanResponse.fromPartial(base ?? ({} as any));
   },
@@ -781,6 +947,15 @@ export const KeyServiceCountRequest: MessageFns<KeyServiceCountRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(_: any): KeyServiceCountRequest {
+    return {};
+  },
+
+  toJSON(_: KeyServiceCountRequest): unknown {
+    const obj: any = {};
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<KeyServiceCountRequest>, I>>(base?: I): KeyServiceCountRequest {
@@ -840,6 +1015,18 @@ export const KeyServiceCountResponse: MessageFns<KeyServiceCountResponse> = {
     }
   },
 
+  fromJSON(object: any): KeyServiceCountResponse {
+    return { keys: isSet(object.keys) ? BigInt(object.keys) : 0n };
+  },
+
+  toJSON(message: KeyServiceCountResponse): unknown {
+    const obj: any = {};
+    if (message.keys !== 0n) {
+      obj.keys = message.keys.toString();
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<KeyServiceCountResponse>, I>>(base?: I): KeyServiceCountResponse {
     return KeyServiceCountResponse.fromPartial(base ?? ({} as any));
   },
@@ -884,6 +1071,15 @@ export const KeyServiceFlushAllRequest: MessageFns<KeyServiceFlushAllRequest> = 
     }
   },
 
+  fromJSON(_: any): KeyServiceFlushAllRequest {
+    return {};
+  },
+
+  toJSON(_: KeyServiceFlushAllRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<KeyServiceFlushAllRequest>, I>>(base?: I): KeyServiceFlushAllRequest {
     return KeyServiceFlushAllRequest.fromPartial(base ?? ({} as any));
   },
@@ -925,6 +1121,15 @@ export const KeyServiceFlushAllResponse: MessageFns<KeyServiceFlushAllResponse> 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(_: any): KeyServiceFlushAllResponse {
+    return {};
+  },
+
+  toJSON(_: KeyServiceFlushAllResponse): unknown {
+    const obj: any = {};
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<KeyServiceFlushAllResponse>, I>>(base?: I): KeyServiceFlushAllResponse {
@@ -1171,6 +1376,14 @@ export const KeyServiceClient = makeGenericClientConstructor(
   serviceName: string;
 };
 
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
+}
+
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 
 export type DeepPartial<T> = T extends bigint ? string | number | bigint
@@ -1184,9 +1397,15 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
+function isSet(value: any): boolean {
+  return value !== null && value !== undefined;
+}
+
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
+  fromJSON(object: any): T;
+  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

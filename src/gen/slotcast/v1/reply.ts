@@ -232,6 +232,56 @@ export const Reply: MessageFns<Reply> = {
     }
   },
 
+  fromJSON(object: any): Reply {
+    return {
+      kind: isSet(object.nullValue)
+        ? { $case: "nullValue", value: Null.fromJSON(object.nullValue) }
+        : isSet(object.null_value)
+        ? { $case: "nullValue", value: Null.fromJSON(object.null_value) }
+        : isSet(object.simple)
+        ? { $case: "simple", value: globalThis.String(object.simple) }
+        : isSet(object.integer)
+        ? { $case: "integer", value: BigInt(object.integer) }
+        : isSet(object.bulk)
+        ? { $case: "bulk", value: Buffer.from(bytesFromBase64(object.bulk)) }
+        : isSet(object.array)
+        ? { $case: "array", value: ReplyArray.fromJSON(object.array) }
+        : isSet(object.map)
+        ? { $case: "map", value: ReplyMap.fromJSON(object.map) }
+        : isSet(object.set)
+        ? { $case: "set", value: ReplyArray.fromJSON(object.set) }
+        : isSet(object.verbatim)
+        ? { $case: "verbatim", value: globalThis.String(object.verbatim) }
+        : isSet(object.error)
+        ? { $case: "error", value: Error.fromJSON(object.error) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: Reply): unknown {
+    const obj: any = {};
+    if (message.kind?.$case === "nullValue") {
+      obj.nullValue = Null.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "simple") {
+      obj.simple = message.kind.value;
+    } else if (message.kind?.$case === "integer") {
+      obj.integer = message.kind.value.toString();
+    } else if (message.kind?.$case === "bulk") {
+      obj.bulk = base64FromBytes(message.kind.value);
+    } else if (message.kind?.$case === "array") {
+      obj.array = ReplyArray.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "map") {
+      obj.map = ReplyMap.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "set") {
+      obj.set = ReplyArray.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "verbatim") {
+      obj.verbatim = message.kind.value;
+    } else if (message.kind?.$case === "error") {
+      obj.error = Error.toJSON(message.kind.value);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<Reply>, I>>(base?: I): Reply {
     return Reply.fromPartial(base ?? ({} as any));
   },
@@ -331,6 +381,15 @@ export const Null: MessageFns<Null> = {
     }
   },
 
+  fromJSON(_: any): Null {
+    return {};
+  },
+
+  toJSON(_: Null): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<Null>, I>>(base?: I): Null {
     return Null.fromPartial(base ?? ({} as any));
   },
@@ -383,6 +442,18 @@ export const ReplyArray: MessageFns<ReplyArray> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): ReplyArray {
+    return { items: globalThis.Array.isArray(object?.items) ? object.items.map((e: any) => Reply.fromJSON(e)) : [] };
+  },
+
+  toJSON(message: ReplyArray): unknown {
+    const obj: any = {};
+    if (message.items?.length) {
+      obj.items = message.items.map((e) => Reply.toJSON(e));
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<ReplyArray>, I>>(base?: I): ReplyArray {
@@ -438,6 +509,20 @@ export const ReplyMap: MessageFns<ReplyMap> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): ReplyMap {
+    return {
+      pairs: globalThis.Array.isArray(object?.pairs) ? object.pairs.map((e: any) => ReplyPair.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: ReplyMap): unknown {
+    const obj: any = {};
+    if (message.pairs?.length) {
+      obj.pairs = message.pairs.map((e) => ReplyPair.toJSON(e));
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<ReplyMap>, I>>(base?: I): ReplyMap {
@@ -504,6 +589,24 @@ export const ReplyPair: MessageFns<ReplyPair> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): ReplyPair {
+    return {
+      key: isSet(object.key) ? Reply.fromJSON(object.key) : undefined,
+      value: isSet(object.value) ? Reply.fromJSON(object.value) : undefined,
+    };
+  },
+
+  toJSON(message: ReplyPair): unknown {
+    const obj: any = {};
+    if (message.key !== undefined) {
+      obj.key = Reply.toJSON(message.key);
+    }
+    if (message.value !== undefined) {
+      obj.value = Reply.toJSON(message.value);
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<ReplyPair>, I>>(base?: I): ReplyPair {
@@ -584,6 +687,32 @@ export const Error: MessageFns<Error> = {
     }
   },
 
+  fromJSON(object: any): Error {
+    return {
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+      retryDelay: isSet(object.retryDelay)
+        ? Duration.fromJSON(object.retryDelay)
+        : isSet(object.retry_delay)
+        ? Duration.fromJSON(object.retry_delay)
+        : undefined,
+    };
+  },
+
+  toJSON(message: Error): unknown {
+    const obj: any = {};
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.text !== "") {
+      obj.text = message.text;
+    }
+    if (message.retryDelay !== undefined) {
+      obj.retryDelay = Duration.toJSON(message.retryDelay);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<Error>, I>>(base?: I): Error {
     return Error.fromPartial(base ?? ({} as any));
   },
@@ -654,6 +783,24 @@ export const Redirect: MessageFns<Redirect> = {
     }
   },
 
+  fromJSON(object: any): Redirect {
+    return {
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+      moved: isSet(object.moved) ? SlotMoved.fromJSON(object.moved) : undefined,
+    };
+  },
+
+  toJSON(message: Redirect): unknown {
+    const obj: any = {};
+    if (message.text !== "") {
+      obj.text = message.text;
+    }
+    if (message.moved !== undefined) {
+      obj.moved = SlotMoved.toJSON(message.moved);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<Redirect>, I>>(base?: I): Redirect {
     return Redirect.fromPartial(base ?? ({} as any));
   },
@@ -666,6 +813,14 @@ export const Redirect: MessageFns<Redirect> = {
     return message;
   },
 };
+
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
+}
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 
@@ -680,9 +835,15 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
+function isSet(value: any): boolean {
+  return value !== null && value !== undefined;
+}
+
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
+  fromJSON(object: any): T;
+  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

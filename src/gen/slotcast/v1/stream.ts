@@ -140,6 +140,24 @@ export const Field: MessageFns<Field> = {
     }
   },
 
+  fromJSON(object: any): Field {
+    return {
+      name: isSet(object.name) ? Buffer.from(bytesFromBase64(object.name)) : Buffer.alloc(0),
+      value: isSet(object.value) ? Buffer.from(bytesFromBase64(object.value)) : Buffer.alloc(0),
+    };
+  },
+
+  toJSON(message: Field): unknown {
+    const obj: any = {};
+    if (message.name.length !== 0) {
+      obj.name = base64FromBytes(message.name);
+    }
+    if (message.value.length !== 0) {
+      obj.value = base64FromBytes(message.value);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<Field>, I>>(base?: I): Field {
     return Field.fromPartial(base ?? ({} as any));
   },
@@ -218,6 +236,28 @@ export const StreamEntry: MessageFns<StreamEntry> = {
     }
   },
 
+  fromJSON(object: any): StreamEntry {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      fields: globalThis.Array.isArray(object?.fields) ? object.fields.map((e: any) => Field.fromJSON(e)) : [],
+      deleted: isSet(object.deleted) ? globalThis.Boolean(object.deleted) : false,
+    };
+  },
+
+  toJSON(message: StreamEntry): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.fields?.length) {
+      obj.fields = message.fields.map((e) => Field.toJSON(e));
+    }
+    if (message.deleted !== false) {
+      obj.deleted = message.deleted;
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<StreamEntry>, I>>(base?: I): StreamEntry {
     return StreamEntry.fromPartial(base ?? ({} as any));
   },
@@ -286,6 +326,24 @@ export const StreamEntries: MessageFns<StreamEntries> = {
     }
   },
 
+  fromJSON(object: any): StreamEntries {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => StreamEntry.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: StreamEntries): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => StreamEntry.toJSON(e));
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<StreamEntries>, I>>(base?: I): StreamEntries {
     return StreamEntries.fromPartial(base ?? ({} as any));
   },
@@ -351,6 +409,24 @@ export const StreamPosition: MessageFns<StreamPosition> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): StreamPosition {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      after: isSet(object.after) ? globalThis.String(object.after) : "",
+    };
+  },
+
+  toJSON(message: StreamPosition): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.after !== "") {
+      obj.after = message.after;
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<StreamPosition>, I>>(base?: I): StreamPosition {
@@ -448,6 +524,38 @@ export const TrimPolicy: MessageFns<TrimPolicy> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): TrimPolicy {
+    return {
+      strategy: isSet(object.maxLength)
+        ? { $case: "maxLength", value: BigInt(object.maxLength) }
+        : isSet(object.max_length)
+        ? { $case: "maxLength", value: BigInt(object.max_length) }
+        : isSet(object.minId)
+        ? { $case: "minId", value: globalThis.String(object.minId) }
+        : isSet(object.min_id)
+        ? { $case: "minId", value: globalThis.String(object.min_id) }
+        : undefined,
+      approximate: isSet(object.approximate) ? globalThis.Boolean(object.approximate) : false,
+      limit: isSet(object.limit) ? BigInt(object.limit) : undefined,
+    };
+  },
+
+  toJSON(message: TrimPolicy): unknown {
+    const obj: any = {};
+    if (message.strategy?.$case === "maxLength") {
+      obj.maxLength = message.strategy.value.toString();
+    } else if (message.strategy?.$case === "minId") {
+      obj.minId = message.strategy.value;
+    }
+    if (message.approximate !== false) {
+      obj.approximate = message.approximate;
+    }
+    if (message.limit !== undefined) {
+      obj.limit = message.limit.toString();
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<TrimPolicy>, I>>(base?: I): TrimPolicy {
@@ -594,6 +702,48 @@ export const Group: MessageFns<Group> = {
     }
   },
 
+  fromJSON(object: any): Group {
+    return {
+      name: isSet(object.name) ? Buffer.from(bytesFromBase64(object.name)) : Buffer.alloc(0),
+      consumers: isSet(object.consumers) ? BigInt(object.consumers) : 0n,
+      pending: isSet(object.pending) ? BigInt(object.pending) : 0n,
+      lastDeliveredId: isSet(object.lastDeliveredId)
+        ? globalThis.String(object.lastDeliveredId)
+        : isSet(object.last_delivered_id)
+        ? globalThis.String(object.last_delivered_id)
+        : "",
+      entriesRead: isSet(object.entriesRead)
+        ? BigInt(object.entriesRead)
+        : isSet(object.entries_read)
+        ? BigInt(object.entries_read)
+        : undefined,
+      lag: isSet(object.lag) ? BigInt(object.lag) : undefined,
+    };
+  },
+
+  toJSON(message: Group): unknown {
+    const obj: any = {};
+    if (message.name.length !== 0) {
+      obj.name = base64FromBytes(message.name);
+    }
+    if (message.consumers !== 0n) {
+      obj.consumers = message.consumers.toString();
+    }
+    if (message.pending !== 0n) {
+      obj.pending = message.pending.toString();
+    }
+    if (message.lastDeliveredId !== "") {
+      obj.lastDeliveredId = message.lastDeliveredId;
+    }
+    if (message.entriesRead !== undefined) {
+      obj.entriesRead = message.entriesRead.toString();
+    }
+    if (message.lag !== undefined) {
+      obj.lag = message.lag.toString();
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<Group>, I>>(base?: I): Group {
     return Group.fromPartial(base ?? ({} as any));
   },
@@ -611,6 +761,14 @@ export const Group: MessageFns<Group> = {
   },
 };
 
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
+}
+
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 
 export type DeepPartial<T> = T extends bigint ? string | number | bigint
@@ -624,9 +782,15 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
+function isSet(value: any): boolean {
+  return value !== null && value !== undefined;
+}
+
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
+  fromJSON(object: any): T;
+  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

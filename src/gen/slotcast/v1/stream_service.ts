@@ -347,6 +347,44 @@ export const StreamServiceAppendRequest: MessageFns<StreamServiceAppendRequest> 
     }
   },
 
+  fromJSON(object: any): StreamServiceAppendRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      fields: globalThis.Array.isArray(object?.fields) ? object.fields.map((e: any) => Field.fromJSON(e)) : [],
+      noCreate: isSet(object.noCreate)
+        ? globalThis.Boolean(object.noCreate)
+        : isSet(object.no_create)
+        ? globalThis.Boolean(object.no_create)
+        : false,
+      trim: isSet(object.trim) ? TrimPolicy.fromJSON(object.trim) : undefined,
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: StreamServiceAppendRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.fields?.length) {
+      obj.fields = message.fields.map((e) => Field.toJSON(e));
+    }
+    if (message.noCreate !== false) {
+      obj.noCreate = message.noCreate;
+    }
+    if (message.trim !== undefined) {
+      obj.trim = TrimPolicy.toJSON(message.trim);
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<StreamServiceAppendRequest>, I>>(base?: I): StreamServiceAppendRequest {
     return StreamServiceAppendRequest.fromPartial(base ?? ({} as any));
   },
@@ -409,6 +447,18 @@ export const StreamServiceAppendResponse: MessageFns<StreamServiceAppendResponse
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): StreamServiceAppendResponse {
+    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+  },
+
+  toJSON(message: StreamServiceAppendResponse): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<StreamServiceAppendResponse>, I>>(base?: I): StreamServiceAppendResponse {
@@ -502,6 +552,32 @@ export const StreamServiceRangeRequest: MessageFns<StreamServiceRangeRequest> = 
     }
   },
 
+  fromJSON(object: any): StreamServiceRangeRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      start: isSet(object.start) ? globalThis.String(object.start) : "",
+      end: isSet(object.end) ? globalThis.String(object.end) : "",
+      count: isSet(object.count) ? BigInt(object.count) : 0n,
+    };
+  },
+
+  toJSON(message: StreamServiceRangeRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.start !== "") {
+      obj.start = message.start;
+    }
+    if (message.end !== "") {
+      obj.end = message.end;
+    }
+    if (message.count !== 0n) {
+      obj.count = message.count.toString();
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<StreamServiceRangeRequest>, I>>(base?: I): StreamServiceRangeRequest {
     return StreamServiceRangeRequest.fromPartial(base ?? ({} as any));
   },
@@ -558,6 +634,20 @@ export const StreamServiceRangeResponse: MessageFns<StreamServiceRangeResponse> 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): StreamServiceRangeResponse {
+    return {
+      entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => StreamEntry.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: StreamServiceRangeResponse): unknown {
+    const obj: any = {};
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => StreamEntry.toJSON(e));
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<StreamServiceRangeResponse>, I>>(base?: I): StreamServiceRangeResponse {
@@ -651,6 +741,32 @@ export const StreamServiceReverseRangeRequest: MessageFns<StreamServiceReverseRa
     }
   },
 
+  fromJSON(object: any): StreamServiceReverseRangeRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      start: isSet(object.start) ? globalThis.String(object.start) : "",
+      end: isSet(object.end) ? globalThis.String(object.end) : "",
+      count: isSet(object.count) ? BigInt(object.count) : 0n,
+    };
+  },
+
+  toJSON(message: StreamServiceReverseRangeRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.start !== "") {
+      obj.start = message.start;
+    }
+    if (message.end !== "") {
+      obj.end = message.end;
+    }
+    if (message.count !== 0n) {
+      obj.count = message.count.toString();
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<StreamServiceReverseRangeRequest>, I>>(
     base?: I,
   ): StreamServiceReverseRangeRequest {
@@ -711,6 +827,20 @@ export const StreamServiceReverseRangeResponse: MessageFns<StreamServiceReverseR
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): StreamServiceReverseRangeResponse {
+    return {
+      entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => StreamEntry.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: StreamServiceReverseRangeResponse): unknown {
+    const obj: any = {};
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => StreamEntry.toJSON(e));
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<StreamServiceReverseRangeResponse>, I>>(
@@ -797,6 +927,30 @@ export const StreamServiceReadRequest: MessageFns<StreamServiceReadRequest> = {
     }
   },
 
+  fromJSON(object: any): StreamServiceReadRequest {
+    return {
+      streams: globalThis.Array.isArray(object?.streams)
+        ? object.streams.map((e: any) => StreamPosition.fromJSON(e))
+        : [],
+      count: isSet(object.count) ? BigInt(object.count) : 0n,
+      block: isSet(object.block) ? Duration.fromJSON(object.block) : undefined,
+    };
+  },
+
+  toJSON(message: StreamServiceReadRequest): unknown {
+    const obj: any = {};
+    if (message.streams?.length) {
+      obj.streams = message.streams.map((e) => StreamPosition.toJSON(e));
+    }
+    if (message.count !== 0n) {
+      obj.count = message.count.toString();
+    }
+    if (message.block !== undefined) {
+      obj.block = Duration.toJSON(message.block);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<StreamServiceReadRequest>, I>>(base?: I): StreamServiceReadRequest {
     return StreamServiceReadRequest.fromPartial(base ?? ({} as any));
   },
@@ -856,6 +1010,22 @@ export const StreamServiceReadResponse: MessageFns<StreamServiceReadResponse> = 
     }
   },
 
+  fromJSON(object: any): StreamServiceReadResponse {
+    return {
+      streams: globalThis.Array.isArray(object?.streams)
+        ? object.streams.map((e: any) => StreamEntries.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: StreamServiceReadResponse): unknown {
+    const obj: any = {};
+    if (message.streams?.length) {
+      obj.streams = message.streams.map((e) => StreamEntries.toJSON(e));
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<StreamServiceReadResponse>, I>>(base?: I): StreamServiceReadResponse {
     return StreamServiceReadResponse.fromPartial(base ?? ({} as any));
   },
@@ -909,6 +1079,18 @@ export const StreamServiceLengthRequest: MessageFns<StreamServiceLengthRequest> 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): StreamServiceLengthRequest {
+    return { key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0) };
+  },
+
+  toJSON(message: StreamServiceLengthRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<StreamServiceLengthRequest>, I>>(base?: I): StreamServiceLengthRequest {
@@ -967,6 +1149,18 @@ export const StreamServiceLengthResponse: MessageFns<StreamServiceLengthResponse
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): StreamServiceLengthResponse {
+    return { length: isSet(object.length) ? BigInt(object.length) : 0n };
+  },
+
+  toJSON(message: StreamServiceLengthResponse): unknown {
+    const obj: any = {};
+    if (message.length !== 0n) {
+      obj.length = message.length.toString();
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<StreamServiceLengthResponse>, I>>(base?: I): StreamServiceLengthResponse {
@@ -1046,6 +1240,28 @@ export const StreamServiceDeleteRequest: MessageFns<StreamServiceDeleteRequest> 
     }
   },
 
+  fromJSON(object: any): StreamServiceDeleteRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      ids: globalThis.Array.isArray(object?.ids) ? object.ids.map((e: any) => globalThis.String(e)) : [],
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: StreamServiceDeleteRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.ids?.length) {
+      obj.ids = message.ids;
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<StreamServiceDeleteRequest>, I>>(base?: I): StreamServiceDeleteRequest {
     return StreamServiceDeleteRequest.fromPartial(base ?? ({} as any));
   },
@@ -1106,6 +1322,18 @@ export const StreamServiceDeleteResponse: MessageFns<StreamServiceDeleteResponse
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): StreamServiceDeleteResponse {
+    return { deleted: isSet(object.deleted) ? BigInt(object.deleted) : 0n };
+  },
+
+  toJSON(message: StreamServiceDeleteResponse): unknown {
+    const obj: any = {};
+    if (message.deleted !== 0n) {
+      obj.deleted = message.deleted.toString();
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<StreamServiceDeleteResponse>, I>>(base?: I): StreamServiceDeleteResponse {
@@ -1185,6 +1413,28 @@ export const StreamServiceTrimRequest: MessageFns<StreamServiceTrimRequest> = {
     }
   },
 
+  fromJSON(object: any): StreamServiceTrimRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      policy: isSet(object.policy) ? TrimPolicy.fromJSON(object.policy) : undefined,
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: StreamServiceTrimRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.policy !== undefined) {
+      obj.policy = TrimPolicy.toJSON(message.policy);
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<StreamServiceTrimRequest>, I>>(base?: I): StreamServiceTrimRequest {
     return StreamServiceTrimRequest.fromPartial(base ?? ({} as any));
   },
@@ -1247,6 +1497,18 @@ export const StreamServiceTrimResponse: MessageFns<StreamServiceTrimResponse> = 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): StreamServiceTrimResponse {
+    return { removed: isSet(object.removed) ? BigInt(object.removed) : 0n };
+  },
+
+  toJSON(message: StreamServiceTrimResponse): unknown {
+    const obj: any = {};
+    if (message.removed !== 0n) {
+      obj.removed = message.removed.toString();
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<StreamServiceTrimResponse>, I>>(base?: I): StreamServiceTrimResponse {
@@ -1351,6 +1613,48 @@ export const StreamServiceSetIdRequest: MessageFns<StreamServiceSetIdRequest> = 
     }
   },
 
+  fromJSON(object: any): StreamServiceSetIdRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      lastId: isSet(object.lastId)
+        ? globalThis.String(object.lastId)
+        : isSet(object.last_id)
+        ? globalThis.String(object.last_id)
+        : "",
+      entriesAdded: isSet(object.entriesAdded)
+        ? BigInt(object.entriesAdded)
+        : isSet(object.entries_added)
+        ? BigInt(object.entries_added)
+        : undefined,
+      maxDeletedId: isSet(object.maxDeletedId)
+        ? globalThis.String(object.maxDeletedId)
+        : isSet(object.max_deleted_id)
+        ? globalThis.String(object.max_deleted_id)
+        : "",
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: StreamServiceSetIdRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.lastId !== "") {
+      obj.lastId = message.lastId;
+    }
+    if (message.entriesAdded !== undefined) {
+      obj.entriesAdded = message.entriesAdded.toString();
+    }
+    if (message.maxDeletedId !== "") {
+      obj.maxDeletedId = message.maxDeletedId;
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<StreamServiceSetIdRequest>, I>>(base?: I): StreamServiceSetIdRequest {
     return StreamServiceSetIdRequest.fromPartial(base ?? ({} as any));
   },
@@ -1401,6 +1705,15 @@ export const StreamServiceSetIdResponse: MessageFns<StreamServiceSetIdResponse> 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(_: any): StreamServiceSetIdResponse {
+    return {};
+  },
+
+  toJSON(_: StreamServiceSetIdResponse): unknown {
+    const obj: any = {};
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<StreamServiceSetIdResponse>, I>>(base?: I): StreamServiceSetIdResponse {
@@ -1480,6 +1793,28 @@ export const StreamServiceInfoRequest: MessageFns<StreamServiceInfoRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): StreamServiceInfoRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      full: isSet(object.full) ? globalThis.Boolean(object.full) : false,
+      count: isSet(object.count) ? BigInt(object.count) : 0n,
+    };
+  },
+
+  toJSON(message: StreamServiceInfoRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.full !== false) {
+      obj.full = message.full;
+    }
+    if (message.count !== 0n) {
+      obj.count = message.count.toString();
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<StreamServiceInfoRequest>, I>>(base?: I): StreamServiceInfoRequest {
@@ -1658,6 +1993,86 @@ export const StreamServiceInfoResponse: MessageFns<StreamServiceInfoResponse> = 
     }
   },
 
+  fromJSON(object: any): StreamServiceInfoResponse {
+    return {
+      length: isSet(object.length) ? BigInt(object.length) : 0n,
+      lastGeneratedId: isSet(object.lastGeneratedId)
+        ? globalThis.String(object.lastGeneratedId)
+        : isSet(object.last_generated_id)
+        ? globalThis.String(object.last_generated_id)
+        : "",
+      maxDeletedEntryId: isSet(object.maxDeletedEntryId)
+        ? globalThis.String(object.maxDeletedEntryId)
+        : isSet(object.max_deleted_entry_id)
+        ? globalThis.String(object.max_deleted_entry_id)
+        : "",
+      entriesAdded: isSet(object.entriesAdded)
+        ? BigInt(object.entriesAdded)
+        : isSet(object.entries_added)
+        ? BigInt(object.entries_added)
+        : 0n,
+      recordedFirstEntryId: isSet(object.recordedFirstEntryId)
+        ? globalThis.String(object.recordedFirstEntryId)
+        : isSet(object.recorded_first_entry_id)
+        ? globalThis.String(object.recorded_first_entry_id)
+        : "",
+      groups: isSet(object.groups) ? BigInt(object.groups) : 0n,
+      firstEntry: isSet(object.firstEntry)
+        ? StreamEntry.fromJSON(object.firstEntry)
+        : isSet(object.first_entry)
+        ? StreamEntry.fromJSON(object.first_entry)
+        : undefined,
+      lastEntry: isSet(object.lastEntry)
+        ? StreamEntry.fromJSON(object.lastEntry)
+        : isSet(object.last_entry)
+        ? StreamEntry.fromJSON(object.last_entry)
+        : undefined,
+      entries: globalThis.Array.isArray(object?.entries)
+        ? object.entries.map((e: any) => StreamEntry.fromJSON(e))
+        : [],
+      groupDetails: globalThis.Array.isArray(object?.groupDetails)
+        ? object.groupDetails.map((e: any) => GroupDetail.fromJSON(e))
+        : globalThis.Array.isArray(object?.group_details)
+        ? object.group_details.map((e: any) => GroupDetail.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: StreamServiceInfoResponse): unknown {
+    const obj: any = {};
+    if (message.length !== 0n) {
+      obj.length = message.length.toString();
+    }
+    if (message.lastGeneratedId !== "") {
+      obj.lastGeneratedId = message.lastGeneratedId;
+    }
+    if (message.maxDeletedEntryId !== "") {
+      obj.maxDeletedEntryId = message.maxDeletedEntryId;
+    }
+    if (message.entriesAdded !== 0n) {
+      obj.entriesAdded = message.entriesAdded.toString();
+    }
+    if (message.recordedFirstEntryId !== "") {
+      obj.recordedFirstEntryId = message.recordedFirstEntryId;
+    }
+    if (message.groups !== 0n) {
+      obj.groups = message.groups.toString();
+    }
+    if (message.firstEntry !== undefined) {
+      obj.firstEntry = StreamEntry.toJSON(message.firstEntry);
+    }
+    if (message.lastEntry !== undefined) {
+      obj.lastEntry = StreamEntry.toJSON(message.lastEntry);
+    }
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => StreamEntry.toJSON(e));
+    }
+    if (message.groupDetails?.length) {
+      obj.groupDetails = message.groupDetails.map((e) => GroupDetail.toJSON(e));
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<StreamServiceInfoResponse>, I>>(base?: I): StreamServiceInfoResponse {
     return StreamServiceInfoResponse.fromPartial(base ?? ({} as any));
   },
@@ -1748,6 +2163,32 @@ export const GroupDetail: MessageFns<GroupDetail> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): GroupDetail {
+    return {
+      group: isSet(object.group) ? Group.fromJSON(object.group) : undefined,
+      pending: globalThis.Array.isArray(object?.pending)
+        ? object.pending.map((e: any) => PendingEntry.fromJSON(e))
+        : [],
+      consumers: globalThis.Array.isArray(object?.consumers)
+        ? object.consumers.map((e: any) => ConsumerDetail.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: GroupDetail): unknown {
+    const obj: any = {};
+    if (message.group !== undefined) {
+      obj.group = Group.toJSON(message.group);
+    }
+    if (message.pending?.length) {
+      obj.pending = message.pending.map((e) => PendingEntry.toJSON(e));
+    }
+    if (message.consumers?.length) {
+      obj.consumers = message.consumers.map((e) => ConsumerDetail.toJSON(e));
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<GroupDetail>, I>>(base?: I): GroupDetail {
@@ -1844,6 +2285,40 @@ export const PendingEntry: MessageFns<PendingEntry> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): PendingEntry {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      consumer: isSet(object.consumer) ? Buffer.from(bytesFromBase64(object.consumer)) : Buffer.alloc(0),
+      deliveryTimeMs: isSet(object.deliveryTimeMs)
+        ? BigInt(object.deliveryTimeMs)
+        : isSet(object.delivery_time_ms)
+        ? BigInt(object.delivery_time_ms)
+        : 0n,
+      deliveryCount: isSet(object.deliveryCount)
+        ? BigInt(object.deliveryCount)
+        : isSet(object.delivery_count)
+        ? BigInt(object.delivery_count)
+        : 0n,
+    };
+  },
+
+  toJSON(message: PendingEntry): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.consumer.length !== 0) {
+      obj.consumer = base64FromBytes(message.consumer);
+    }
+    if (message.deliveryTimeMs !== 0n) {
+      obj.deliveryTimeMs = message.deliveryTimeMs.toString();
+    }
+    if (message.deliveryCount !== 0n) {
+      obj.deliveryCount = message.deliveryCount.toString();
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<PendingEntry>, I>>(base?: I): PendingEntry {
@@ -1959,6 +2434,50 @@ export const ConsumerDetail: MessageFns<ConsumerDetail> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): ConsumerDetail {
+    return {
+      name: isSet(object.name) ? Buffer.from(bytesFromBase64(object.name)) : Buffer.alloc(0),
+      seenTimeMs: isSet(object.seenTimeMs)
+        ? BigInt(object.seenTimeMs)
+        : isSet(object.seen_time_ms)
+        ? BigInt(object.seen_time_ms)
+        : 0n,
+      activeTimeMs: isSet(object.activeTimeMs)
+        ? BigInt(object.activeTimeMs)
+        : isSet(object.active_time_ms)
+        ? BigInt(object.active_time_ms)
+        : 0n,
+      pendingCount: isSet(object.pendingCount)
+        ? BigInt(object.pendingCount)
+        : isSet(object.pending_count)
+        ? BigInt(object.pending_count)
+        : 0n,
+      pending: globalThis.Array.isArray(object?.pending)
+        ? object.pending.map((e: any) => PendingEntry.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ConsumerDetail): unknown {
+    const obj: any = {};
+    if (message.name.length !== 0) {
+      obj.name = base64FromBytes(message.name);
+    }
+    if (message.seenTimeMs !== 0n) {
+      obj.seenTimeMs = message.seenTimeMs.toString();
+    }
+    if (message.activeTimeMs !== 0n) {
+      obj.activeTimeMs = message.activeTimeMs.toString();
+    }
+    if (message.pendingCount !== 0n) {
+      obj.pendingCount = message.pendingCount.toString();
+    }
+    if (message.pending?.length) {
+      obj.pending = message.pending.map((e) => PendingEntry.toJSON(e));
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<ConsumerDetail>, I>>(base?: I): ConsumerDetail {
@@ -2279,6 +2798,14 @@ export const StreamServiceClient = makeGenericClientConstructor(
   serviceName: string;
 };
 
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
+}
+
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 
 export type DeepPartial<T> = T extends bigint ? string | number | bigint
@@ -2292,9 +2819,15 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
+function isSet(value: any): boolean {
+  return value !== null && value !== undefined;
+}
+
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
+  fromJSON(object: any): T;
+  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

@@ -162,6 +162,32 @@ export const Endpoint: MessageFns<Endpoint> = {
     }
   },
 
+  fromJSON(object: any): Endpoint {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.String(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.String(object.node_id)
+        : "",
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+      port: isSet(object.port) ? globalThis.Number(object.port) : 0,
+    };
+  },
+
+  toJSON(message: Endpoint): unknown {
+    const obj: any = {};
+    if (message.nodeId !== "") {
+      obj.nodeId = message.nodeId;
+    }
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    if (message.port !== 0) {
+      obj.port = Math.round(message.port);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<Endpoint>, I>>(base?: I): Endpoint {
     return Endpoint.fromPartial(base ?? ({} as any));
   },
@@ -228,6 +254,24 @@ export const SlotRange: MessageFns<SlotRange> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): SlotRange {
+    return {
+      first: isSet(object.first) ? globalThis.Number(object.first) : 0,
+      last: isSet(object.last) ? globalThis.Number(object.last) : 0,
+    };
+  },
+
+  toJSON(message: SlotRange): unknown {
+    const obj: any = {};
+    if (message.first !== 0) {
+      obj.first = Math.round(message.first);
+    }
+    if (message.last !== 0) {
+      obj.last = Math.round(message.last);
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<SlotRange>, I>>(base?: I): SlotRange {
@@ -344,6 +388,48 @@ export const SlotMoved: MessageFns<SlotMoved> = {
     }
   },
 
+  fromJSON(object: any): SlotMoved {
+    return {
+      slot: isSet(object.slot) ? globalThis.Number(object.slot) : 0,
+      configEpoch: isSet(object.configEpoch)
+        ? BigInt(object.configEpoch)
+        : isSet(object.config_epoch)
+        ? BigInt(object.config_epoch)
+        : 0n,
+      shardId: isSet(object.shardId)
+        ? globalThis.Number(object.shardId)
+        : isSet(object.shard_id)
+        ? globalThis.Number(object.shard_id)
+        : 0,
+      leader: isSet(object.leader) ? Endpoint.fromJSON(object.leader) : undefined,
+      replicas: globalThis.Array.isArray(object?.replicas) ? object.replicas.map((e: any) => Endpoint.fromJSON(e)) : [],
+      range: isSet(object.range) ? SlotRange.fromJSON(object.range) : undefined,
+    };
+  },
+
+  toJSON(message: SlotMoved): unknown {
+    const obj: any = {};
+    if (message.slot !== 0) {
+      obj.slot = Math.round(message.slot);
+    }
+    if (message.configEpoch !== 0n) {
+      obj.configEpoch = message.configEpoch.toString();
+    }
+    if (message.shardId !== 0) {
+      obj.shardId = Math.round(message.shardId);
+    }
+    if (message.leader !== undefined) {
+      obj.leader = Endpoint.toJSON(message.leader);
+    }
+    if (message.replicas?.length) {
+      obj.replicas = message.replicas.map((e) => Endpoint.toJSON(e));
+    }
+    if (message.range !== undefined) {
+      obj.range = SlotRange.toJSON(message.range);
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<SlotMoved>, I>>(base?: I): SlotMoved {
     return SlotMoved.fromPartial(base ?? ({} as any));
   },
@@ -443,6 +529,40 @@ export const Node: MessageFns<Node> = {
     }
   },
 
+  fromJSON(object: any): Node {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.String(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.String(object.node_id)
+        : "",
+      grpc: isSet(object.grpc) ? Endpoint.fromJSON(object.grpc) : undefined,
+      resp: isSet(object.resp) ? Endpoint.fromJSON(object.resp) : undefined,
+      hostLabel: isSet(object.hostLabel)
+        ? globalThis.String(object.hostLabel)
+        : isSet(object.host_label)
+        ? globalThis.String(object.host_label)
+        : "",
+    };
+  },
+
+  toJSON(message: Node): unknown {
+    const obj: any = {};
+    if (message.nodeId !== "") {
+      obj.nodeId = message.nodeId;
+    }
+    if (message.grpc !== undefined) {
+      obj.grpc = Endpoint.toJSON(message.grpc);
+    }
+    if (message.resp !== undefined) {
+      obj.resp = Endpoint.toJSON(message.resp);
+    }
+    if (message.hostLabel !== "") {
+      obj.hostLabel = message.hostLabel;
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<Node>, I>>(base?: I): Node {
     return Node.fromPartial(base ?? ({} as any));
   },
@@ -532,6 +652,44 @@ export const Shard: MessageFns<Shard> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  fromJSON(object: any): Shard {
+    return {
+      shardId: isSet(object.shardId)
+        ? globalThis.Number(object.shardId)
+        : isSet(object.shard_id)
+        ? globalThis.Number(object.shard_id)
+        : 0,
+      ranges: globalThis.Array.isArray(object?.ranges) ? object.ranges.map((e: any) => SlotRange.fromJSON(e)) : [],
+      replicaNodeIds: globalThis.Array.isArray(object?.replicaNodeIds)
+        ? object.replicaNodeIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.replica_node_ids)
+        ? object.replica_node_ids.map((e: any) => globalThis.String(e))
+        : [],
+      leaderNodeId: isSet(object.leaderNodeId)
+        ? globalThis.String(object.leaderNodeId)
+        : isSet(object.leader_node_id)
+        ? globalThis.String(object.leader_node_id)
+        : "",
+    };
+  },
+
+  toJSON(message: Shard): unknown {
+    const obj: any = {};
+    if (message.shardId !== 0) {
+      obj.shardId = Math.round(message.shardId);
+    }
+    if (message.ranges?.length) {
+      obj.ranges = message.ranges.map((e) => SlotRange.toJSON(e));
+    }
+    if (message.replicaNodeIds?.length) {
+      obj.replicaNodeIds = message.replicaNodeIds;
+    }
+    if (message.leaderNodeId !== "") {
+      obj.leaderNodeId = message.leaderNodeId;
+    }
+    return obj;
   },
 
   create<I extends Exact<DeepPartial<Shard>, I>>(base?: I): Shard {
@@ -639,6 +797,48 @@ export const Topology: MessageFns<Topology> = {
     }
   },
 
+  fromJSON(object: any): Topology {
+    return {
+      clusterId: isSet(object.clusterId)
+        ? globalThis.String(object.clusterId)
+        : isSet(object.cluster_id)
+        ? globalThis.String(object.cluster_id)
+        : "",
+      configEpoch: isSet(object.configEpoch)
+        ? BigInt(object.configEpoch)
+        : isSet(object.config_epoch)
+        ? BigInt(object.config_epoch)
+        : 0n,
+      nodes: globalThis.Array.isArray(object?.nodes) ? object.nodes.map((e: any) => Node.fromJSON(e)) : [],
+      shards: globalThis.Array.isArray(object?.shards) ? object.shards.map((e: any) => Shard.fromJSON(e)) : [],
+      nodeId: isSet(object.nodeId)
+        ? globalThis.String(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.String(object.node_id)
+        : "",
+    };
+  },
+
+  toJSON(message: Topology): unknown {
+    const obj: any = {};
+    if (message.clusterId !== "") {
+      obj.clusterId = message.clusterId;
+    }
+    if (message.configEpoch !== 0n) {
+      obj.configEpoch = message.configEpoch.toString();
+    }
+    if (message.nodes?.length) {
+      obj.nodes = message.nodes.map((e) => Node.toJSON(e));
+    }
+    if (message.shards?.length) {
+      obj.shards = message.shards.map((e) => Shard.toJSON(e));
+    }
+    if (message.nodeId !== "") {
+      obj.nodeId = message.nodeId;
+    }
+    return obj;
+  },
+
   create<I extends Exact<DeepPartial<Topology>, I>>(base?: I): Topology {
     return Topology.fromPartial(base ?? ({} as any));
   },
@@ -668,9 +868,15 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
+function isSet(value: any): boolean {
+  return value !== null && value !== undefined;
+}
+
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
+  fromJSON(object: any): T;
+  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }
