@@ -23,7 +23,7 @@ import { crc32c } from '../base/crc32c.ts'
 import { OperationalError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { NodeId } from '../base/types.ts'
-import type { Disk } from './disk.ts'
+import { type Disk, removeLeftover } from './disk.ts'
 
 export const DATA_DIR_FORMAT = 1
 const TITLE = 'slotcast data directory'
@@ -74,7 +74,7 @@ export function lockDataDir(disk: Disk, directory: string, processes: Processes)
 }
 
 export function unlockDataDir(disk: Disk, directory: string): void {
-  disk.remove(`${directory}/node.pid`)
+  removeLeftover(disk, `${directory}/node.pid`)
 }
 
 /** Reads the identity, or draws one for a directory that has none. Does not write it. */

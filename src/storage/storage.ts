@@ -21,7 +21,7 @@ import type { Index, Ms, NodeId, ShardId, Term } from '../base/types.ts'
 import type { Entry, HardState, Missing, SnapshotMeta } from '../raft/message.ts'
 import type { BatchItem, StagedWrite } from './batch-encoder.ts'
 import { type DataDir, lockDataDir, type Processes, unlockDataDir } from './data-dir.ts'
-import { type Disk, DiskError, type DiskFile } from './disk.ts'
+import { asDiskError, type Disk, DiskError, type DiskFile } from './disk.ts'
 import { type OpenedStorage, openStorage } from './open-storage.ts'
 import { ownedEntries } from './owned-entries.ts'
 import { ShardLog } from './shard-log.ts'
@@ -83,6 +83,11 @@ export class Storage {
   #drops: ShardId[] = []
   /** The next batch repeats why shards may have been lost; likewise, for the head may be torn. */
   #tellsLost: boolean
+  /**
+   * Segments before this one go when the next batch is durable, not at once: that batch's mark is
+   * what tells damage to the newest segment's head, all there is left of some shards, from a torn tail.
+   */
+  #retirable = 0
   #isBusy = false
   #isFull = false
   #isClosed = false
@@ -212,11 +217,12 @@ export class Storage {
       headItems: () => this.#headItems(),
       sent: items => {
         sent = items
+        // Segments come free when a log was shortened or a shard dropped; mostly nothing was.
+        if (this.#changed.size > 0 || this.#drops.length > 0) needed = this.#oldestNeeded()
         drops = this.#drops
         this.#drops = []
         this.#tellsLost = false
         this.#changed.clear()
-        needed = this.#oldestNeeded()
       },
       done: error => {
         if (this.#isClosed) return
@@ -224,7 +230,8 @@ export class Storage {
         if (error === null) {
           this.#show(sent)
           for (const shard of drops) this.snapshots.dropAll(shard)
-          this.#wal.retire(needed)
+          this.#wal.retire(this.#retirable)
+          this.#retirable = Math.max(this.#retirable, needed)
           this.#bytesTotal.add(this.#wal.bytesTotal - bytesBefore)
           if (this.#options.monotonic !== undefined) {
             this.#syncSeconds.observe((this.#options.monotonic() - since) / 1000)
@@ -278,7 +285,13 @@ export class Storage {
 
   /** Looks at the space again; about once a second. */
   checkSpace(): void {
-    const free = this.#disk.freeBytes(this.#options.directory)
+    let free: number
+    try {
+      free = this.#disk.freeBytes(this.#options.directory)
+    } catch (error) {
+      this.#logger.warn({ error: asDiskError(error).message }, 'free space is unknown')
+      return
+    }
     // A quarter more to leave it than to enter it, or it would flap.
     const needed = this.#isFull ? this.#reserveBytes * 1.25 : this.#reserveBytes
     this.#setFull(free < needed)

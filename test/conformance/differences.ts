@@ -14,6 +14,7 @@ export type Difference = {
 const idmp = 'XINFO STREAM tells of idempotent IDs since 8.6'
 const inactive = 'consumers have an active time since 7.2'
 const help = 'the last line of HELP is worded anew since 8'
+const plus = 'XREAD knows + since 7.4'
 const lag = 'Redis answers a lag it does not know with nil; here it is counted'
 
 /** Redis 7.0, which Debian 12 ships. Ours answers as Redis 8 does. */
@@ -55,6 +56,15 @@ export const redis70: readonly Difference[] = [
     command: '@1',
     reason: 'commands that waited are run again since 7.2',
   },
+  {
+    file: 'streams',
+    case: 'XREAD refuses',
+    command: 'XREAD STREAMS s t 0',
+    reason: 'the error names the command since 7.2',
+  },
+  { file: 'streams', case: 'XREAD with +', command: 'XREAD STREAMS s +', reason: plus },
+  { file: 'streams', case: 'XREAD with +', command: 'XREAD STREAMS s nokey + +', reason: plus },
+  { file: 'streams', case: 'XREAD with +', command: 'XREAD STREAMS nokey +', reason: plus },
   { file: 'xinfo', case: 'XINFO STREAM tells', command: 'XINFO STREAM s', reason: idmp },
   { file: 'xinfo', case: 'XINFO STREAM tells', command: 'XINFO STREAM e', reason: idmp },
   { file: 'xinfo', case: 'XINFO STREAM FULL', command: 'XINFO STREAM s FULL', reason: idmp },

@@ -63,6 +63,8 @@ export class Connection implements Client {
   #inputEnded = false
   /** No more commands are read; when all is written, the socket ends. */
   #ending = false
+  /** The socket was ended from our side. */
+  #left = false
   #closed = false
   #reason = 'the client closed the connection'
 
@@ -218,6 +220,8 @@ export class Connection implements Client {
 
   /** Everything is written: says goodbye, and does not wait for ever for the other side to. */
   #leave(): void {
+    if (this.#left) return
+    this.#left = true
     this.#door.broker.disconnect(this.#session)
     this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy())
     this.#socket.end()

@@ -1,7 +1,6 @@
 // The RESP door: listens, counts its connections, and writes once a turn for each.
 
 import { createServer, type Server, type Socket } from 'node:net'
-import { OperationalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Counter, Metrics } from '../../base/metrics.ts'
 import type { Broker } from '../../broker/broker.ts'
@@ -26,26 +25,16 @@ export const RESP_LIMITS: RespLimits = {
   writeStallMs: 60_000,
 }
 
-export type RespDoorOptions = {
-  readonly host: string
-  /** 0: any free one. */
-  readonly port: number
-  readonly logger: Logger
-  readonly metrics: Metrics
-  readonly limits?: RespLimits
-}
-
 const BACKLOG = 1024
 const STALL_CHECK_MS = 5_000
 const KEEP_ALIVE_MS = 60_000
-/** How long `stop` waits for replies to be taken. */
+/** How long `close` waits for replies to be taken. */
 const CLOSE_GRACE_MS = 1_000
 
-export class RespDoor implements Door {
+export class RespServer implements Door {
   readonly broker: Broker
   readonly limits: RespLimits
   readonly budget: CarryBudget
-  readonly #options: RespDoorOptions
   readonly #logger: Logger
   readonly #server: Server
   readonly #connections = new Set<Connection>()
@@ -58,13 +47,11 @@ export class RespDoor implements Door {
   }
   #stallTimer: NodeJS.Timeout | null = null
 
-  constructor(broker: Broker, options: RespDoorOptions) {
+  constructor(broker: Broker, logger: Logger, metrics: Metrics, limits = RESP_LIMITS) {
     this.broker = broker
-    this.limits = options.limits ?? RESP_LIMITS
-    this.budget = new CarryBudget(this.limits.carryBytesMax)
-    this.#options = options
-    this.#logger = options.logger
-    const { metrics } = options
+    this.limits = limits
+    this.budget = new CarryBudget(limits.carryBytesMax)
+    this.#logger = logger
     // Half-open: who sends its commands and closes its side still gets the replies.
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, socket =>
       this.#accept(socket),
@@ -89,17 +76,15 @@ export class RespDoor implements Door {
     return typeof address === 'object' && address !== null ? address.port : 0
   }
 
-  /** Opens the door. `done` gets null, or why it cannot be opened. */
-  listen(done: (error: OperationalError | null) => void): void {
-    const { host, port } = this.#options
+  /**
+   * Opens the door.
+   *
+   * @param port 0: any free one
+   * @param done gets null, or why the door cannot be opened
+   */
+  listen(host: string, port: number, done: (error: Error | null) => void): void {
     const onError = (error: Error) =>
-      done(
-        new OperationalError(
-          'PORT',
-          `cannot listen for RESP on ${host}:${port}: ${reasonOf(error)}`,
-          error,
-        ),
-      )
+      done(new Error(`cannot listen on ${host}:${port}: ${reasonOf(error)}`, { cause: error }))
     this.#server.once('error', onError)
     this.#server.listen({ host, port, backlog: BACKLOG }, () => {
       this.#server.off('error', onError)
@@ -111,7 +96,7 @@ export class RespDoor implements Door {
   }
 
   /** Closes the door: no more commands are read, what was answered is written, then all ends. */
-  stop(done: () => void): void {
+  close(done: () => void): void {
     if (this.#stallTimer !== null) clearInterval(this.#stallTimer)
     const grace = setTimeout(() => {
       for (const connection of [...this.#connections]) connection.cut('the node stops')

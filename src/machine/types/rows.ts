@@ -155,23 +155,13 @@ export class Rows {
   }
 
   #seekKey(): boolean {
-    const chunks = this.#chunks
     const width = this.width
-    // The last chunk that begins at or before the key.
-    let low = 0
-    let high = chunks.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const chunk = chunks[middle] as Chunk
-      if (compareToKey(chunk.words, chunk.from * width) <= 0) low = middle + 1
-      else high = middle
-    }
-    this.#at = low > 0 ? low - 1 : 0
+    this.#at = this.#findChunk()
     this.#rank = 0
-    const chunk = chunks[this.#at]
+    const chunk = this.#chunks[this.#at]
     if (chunk === undefined) return false
-    low = chunk.from
-    high = chunk.to
+    let low = chunk.from
+    let high = chunk.to
     while (low < high) {
       const middle = (low + high) >>> 1
       if (compareToKey(chunk.words, middle * width) < 0) low = middle + 1
@@ -181,6 +171,29 @@ export class Rows {
     if (low < chunk.to) return compareToKey(chunk.words, low * width) === 0
     this.#overflow()
     return false
+  }
+
+  /** Index of the last chunk that begins at or before the key, or 0. */
+  #findChunk(): number {
+    const chunks = this.#chunks
+    const width = this.width
+    // What is acknowledged in order is in the chunk that the cursor is in.
+    const here = chunks[this.#at]
+    if (
+      here !== undefined &&
+      compareToKey(here.words, here.from * width) <= 0 &&
+      compareToKey(here.words, (here.to - 1) * width) >= 0
+    )
+      return this.#at
+    let low = 0
+    let high = chunks.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const chunk = chunks[middle] as Chunk
+      if (compareToKey(chunk.words, chunk.from * width) <= 0) low = middle + 1
+      else high = middle
+    }
+    return low > 0 ? low - 1 : 0
   }
 
   #here(): Chunk {

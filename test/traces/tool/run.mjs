@@ -15,7 +15,7 @@ import {
   loadTrace,
   recordTrace,
   renderEvents,
-} from './index.mjs.mts'
+} from './index.mjs'
 
 const USAGE = `usage:
   run.mjs parse   --data DIR              parse every trace; print counts and the round-trip proof

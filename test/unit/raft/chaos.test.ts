@@ -10,7 +10,7 @@ import { Chance } from './chance.ts'
 import { Host } from './host.ts'
 import { Invariants } from './invariants.ts'
 
-const SEEDS = 60
+const SEEDS = 40
 const STEPS = 3000
 const HEALING_ROUNDS_MAX = 3000
 const NODES: readonly NodeId[] = [1, 2, 3, 4, 5]

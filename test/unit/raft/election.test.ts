@@ -189,6 +189,29 @@ test('a transfer that does not come about ends, and proposals are taken again', 
   assert.equal(lone.raft.propose([Buffer.from('a')]), null)
 })
 
+test('a transfer to oneself ends the one under way', () => {
+  const lone = new Lone()
+  lone.lead(2)
+  lone.raft.transferLeader(2)
+  lone.raft.transferLeader(1)
+  assert.equal(lone.raft.status().transferee, 0)
+})
+
+test('a transfer ends when its target is removed', () => {
+  const lone = new Lone()
+  lone.lead(2)
+  for (const peer of [2, 3]) lone.ack(peer, 1)
+  lone.settle()
+  const steps = [{ kind: 'remove', node: 3 } as const]
+  lone.raft.proposeConfChange({ v1: false, transition: 'auto', steps })
+  lone.raft.transferLeader(3)
+  lone.settle()
+  assert.equal(lone.raft.status().transferee, 3)
+  lone.ack(2, 2)
+  lone.settle()
+  assert.deepEqual([lone.raft.status().transferee, lone.raft.status().conf.voters], [0, [1, 2]])
+})
+
 test('an answer of who is no member is refused, any other message is not', () => {
   const lone = new Lone()
   assert.equal(lone.raft.step(message('append-response', 9, { term: 1 })), 'unknown-peer')

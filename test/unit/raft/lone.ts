@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import type { Index, NodeId, Term } from '../../../src/base/types.ts'
+import { confChangeOf } from '../../../src/raft/conf-change.ts'
 import type {
   ConfState,
   Entry,
@@ -84,12 +85,16 @@ export class Lone {
     this.raft = this.#boot()
   }
 
-  /** Takes a Ready, persists it, advances. */
+  /** Takes a Ready, persists and applies it, advances. */
   turn(): Ready {
     const ready = this.raft.ready()
     if (ready.snapshot) this.log.install(ready.snapshot)
     this.log.append(ready.entries)
     if (ready.hardState) this.log.setHardState(ready.hardState)
+    for (const committed of ready.committedEntries) {
+      const change = confChangeOf(committed)
+      if (change) this.raft.applyConfChange(change)
+    }
     this.raft.advance()
     return ready
   }

@@ -196,3 +196,23 @@ test('a leader that was removed steps down, campaigns no more, and still votes',
   lone.step(message('vote', 2, { term: 9, index: 2, logTerm: 1 }))
   assert.equal(ofType(lone.settle(), 'vote-response')[0]?.reject, false)
 })
+
+test('a joint configuration is left by one entry, however many are applied meanwhile', () => {
+  const lone = new Lone({ options: { maxCommittedBytesPerReady: 1 } })
+  lone.lead(2)
+  lone.ack(2, 1)
+  lone.settle()
+  const steps = [{ kind: 'remove', node: 3 } as const]
+  lone.raft.proposeConfChange({ v1: false, transition: 'implicit', steps })
+  for (const text of ['a', 'b', 'c']) lone.raft.propose([Buffer.from(text)])
+  lone.settle()
+  lone.ack(2, 5)
+  lone.settle()
+  assert.deepEqual(
+    lone.log.all().map(e => e.kind),
+    ['normal', 'conf-change-v2', 'normal', 'normal', 'normal', 'conf-change-v2'],
+  )
+  lone.ack(2, 6)
+  lone.settle()
+  assert.deepEqual(lone.raft.status().conf, { ...THREE, voters: [1, 2] })
+})

@@ -189,3 +189,34 @@ test('a lease is void once a timeout-now went out, however the transfer ends', (
   echo(lone, 3, heartbeat)
   assert.deepEqual(confirmed(lone), ['b'])
 })
+
+test('echoes of an earlier term of ours confirm nothing in a later one', () => {
+  const lone = led()
+  for (const name of ['a', 'b', 'c']) {
+    const [heartbeat] = ask(lone, name)
+    for (const from of [2, 3]) echo(lone, from, heartbeat)
+    assert.deepEqual(confirmed(lone), [name])
+  }
+  lone.step(message('heartbeat', 2, { term: lone.raft.term + 1 }))
+  lone.settle()
+  lone.lead(2, 3)
+  for (const from of [2, 3]) lone.ack(from, lone.raft.lastIndex)
+  lone.settle()
+  const [heartbeat] = ask(lone, 'd')
+  echo(lone, 4, heartbeat)
+  assert.deepEqual(confirmed(lone), [])
+  echo(lone, 5, heartbeat)
+  assert.deepEqual(confirmed(lone), ['d'])
+})
+
+test('a lease that was void is one again in the next term', () => {
+  const lone = led({ options: { readOnly: 'lease-based', checkQuorum: true } })
+  lone.raft.transferLeader(2)
+  lone.step(message('heartbeat', 2, { term: lone.raft.term + 1 }))
+  lone.settle()
+  lone.lead(2, 3)
+  for (const from of [2, 3]) lone.ack(from, lone.raft.lastIndex)
+  lone.settle()
+  lone.raft.readIndex(Buffer.from('a'))
+  assert.deepEqual(confirmed(lone), ['a'])
+})

@@ -131,6 +131,89 @@ test('the uncommitted limit refuses, but never the first, never an empty one', (
   assert.equal(lone.raft.propose([Buffer.from('x')]), null)
 })
 
+test('what was uncommitted in an earlier term does not count in a later one', () => {
+  const lone = new Lone({ options: { maxUncommittedBytes: 4 } })
+  lone.lead(2)
+  lone.raft.propose([Buffer.from('too large')])
+  lone.settle()
+  lone.step(message('heartbeat', 2, { term: 9 }))
+  lone.settle()
+  lone.lead(2)
+  assert.equal(lone.raft.propose([Buffer.from('x')]), null)
+})
+
+test('a page that the limit cut must be applied before the next', () => {
+  const options = { maxCommittedBytesPerReady: 30, asyncStorageWrites: true }
+  const lone = new Lone({
+    terms: [1, 1, 1, 1],
+    options,
+    hardState: { term: 1, vote: 0, commit: 4 },
+  })
+  const first = lone.raft.ready()
+  assert.deepEqual(
+    first.committedEntries.map(e => e.index),
+    [1, 2],
+  )
+  assert.equal(lone.raft.hasReady(), false)
+  const apply = first.messages.find(m => m.type === 'storage-apply')
+  lone.step(...(apply?.responses ?? []))
+  assert.deepEqual(
+    lone.raft.ready().committedEntries.map(e => e.index),
+    [3, 4],
+  )
+})
+
+test('a page that a snapshot overtook holds up nothing behind the snapshot', () => {
+  const options = { maxCommittedBytesPerReady: 22, asyncStorageWrites: true }
+  const lone = new Lone({ terms: [1, 1, 1], options, hardState: { term: 1, vote: 0, commit: 3 } })
+  assert.equal(lone.raft.ready().committedEntries.length, 2)
+  const snapshot = { index: 9, term: 1, conf: THREE }
+  lone.step(message('snapshot', 2, { term: 1, snapshot }))
+  lone.step(append(9, 1, [1], 10, 1))
+  const [job] = ofType(lone.raft.ready().messages, 'storage-append')
+  assert.ok(job)
+  lone.log.install(snapshot)
+  lone.log.append(job.entries)
+  lone.step(...job.responses.filter(m => m.to === 1))
+  assert.deepEqual(
+    lone.raft.ready().committedEntries.map(e => e.index),
+    [10],
+  )
+})
+
+test('a snapshot goes only to who was heard from lately', () => {
+  const lone = new Lone({ terms: [1, 1, 1], hardState: { term: 1, vote: 0, commit: 3 } })
+  lone.settle()
+  lone.log.checkpoint({ index: 3, term: 1, conf: THREE })
+  lone.log.compact(3)
+  lone.restart()
+  lone.lead(2)
+  const { term } = lone.raft
+  const lost = message('append-response', 3, { term, index: 3, reject: true })
+  lone.step(lost)
+  assert.deepEqual(
+    ofType(lone.settle(), 'snapshot').map(m => m.to),
+    [3],
+  )
+  lone.raft.reportSnapshot(3, false)
+  const quiet = new Lone({ options: { checkQuorum: true, electionTicks: 2 } })
+  quiet.lead(2)
+  quiet.ack(2, 1)
+  quiet.ack(3, 1)
+  quiet.settle()
+  quiet.raft.propose([Buffer.from('a')])
+  quiet.ack(2, 2)
+  quiet.settle()
+  quiet.raft.reportUnreachable(3)
+  quiet.ack(2, 2)
+  // 3 falls silent for a round of the check, and the log is cut behind what it has.
+  for (let tick = 0; tick < 2; tick += 1) quiet.raft.tick()
+  quiet.log.checkpoint({ index: 2, term: 1, conf: THREE })
+  quiet.log.compact(2)
+  quiet.raft.propose([Buffer.from('b')])
+  assert.deepEqual(ofType(quiet.settle(), 'snapshot'), [])
+})
+
 test('the window of appends is limited, and an empty append still goes when it is full', () => {
   const lone = new Lone({ options: { maxBytesPerMessage: 0, maxInflightMessages: 2 } })
   lone.lead(2)

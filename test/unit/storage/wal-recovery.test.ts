@@ -150,3 +150,63 @@ test('a repaired shard is repaired for good, the others are not', () => {
   assert.equal(rig.storage.shard(2).damaged, null)
   assert.equal(rig.storage.shard(2).lastIndex(), 3)
 })
+
+test('a segment whose head was torn can be read once older ones are gone', () => {
+  const rig = new Rig()
+  rig.open()
+  const shards = [1, 2, 3, 4]
+  rig.write(
+    ...shards.map(shard => append(shard, entries(1, 3, 1), { term: 1, vote: 1, commit: 0 })),
+  )
+  for (const shard of shards) {
+    rig.snapshot(shard, 3, Buffer.from('state'))
+    rig.storage.compact(shard, 3)
+  }
+  rig.storage.write([append(1, entries(4, 1, 1, 3500))], () => {})
+  rig.loop.run()
+  // Of the batch that began segment 2, the header and the first sector's states survive.
+  const bytes = rig.disk.bytes(walPath(2))
+  bytes.fill(0, 512)
+  rig.disk.kill()
+  rig.disk.plant(walPath(2), bytes)
+  rig.open()
+  assert.ok(rig.logger.has('torn tail cut'))
+  rig.write(append(4, entries(4, 2, 1)))
+  for (const shard of shards) rig.storage.compact(shard, 3)
+  rig.write(append(4, entries(6, 1, 1)))
+  rig.write()
+  assert.equal(rig.disk.paths().includes(walPath(1)), false)
+  rig.crash()
+  for (const shard of shards) {
+    assert.equal(rig.storage.shard(shard).damaged, null)
+    assert.equal(rig.storage.shard(shard).firstIndex(), 4)
+    assert.equal(rig.storage.shard(shard).initialState().hardState.term, 1)
+  }
+  assert.equal(rig.storage.shard(4).lastIndex(), 6)
+})
+
+test('old segments go only when damage to what replaces them would be noticed', () => {
+  const rig = new Rig()
+  rig.open()
+  rig.write(
+    append(1, entries(1, 3, 1), { term: 8, vote: 1, commit: 0 }),
+    append(2, entries(1, 1, 1)),
+  )
+  rig.snapshot(1, 3, Buffer.from('state'))
+  rig.storage.compact(1, 3)
+  rig.snapshot(2, 1, Buffer.from('state'))
+  rig.storage.compact(2, 1)
+  rig.write(append(2, entries(2, 1, 1, 3500)))
+  for (let more = 0; more < 3; more += 1) {
+    const other = new Rig()
+    other.disk = rig.disk.clone(other.loop)
+    other.disk.flipBit(walPath(2), 8 * 200)
+    const log = other.open().shard(1)
+    assert.ok(
+      log.damaged !== null || log.initialState().hardState.term === 8,
+      `${more} more batches`,
+    )
+    rig.write(append(2, entries(3 + more, 1, 1)))
+  }
+  assert.equal(rig.disk.paths().includes(walPath(1)), false)
+})

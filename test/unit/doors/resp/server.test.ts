@@ -1,0 +1,165 @@
+// The door with real sockets on loopback: redis-cli, ioredis, and rude clients.
+
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { test } from 'node:test'
+import { Redis } from 'ioredis'
+import { RESP_LIMITS, type RespLimits, RespServer } from '../../../../src/doors/resp/server.ts'
+import { quiet, Rig, type RigSettings, systemClock } from '../../broker/rig.ts'
+
+const REDIS_CLI = '/usr/bin/redis-cli'
+
+type Open = { readonly rig: Rig; readonly door: RespServer }
+
+/** Opens a door, runs `use`, closes it. */
+async function withDoor(
+  use: (open: Open) => Promise<void>,
+  settings: RigSettings = { clusterEnabled: false },
+  limits: Partial<RespLimits> = {},
+): Promise<void> {
+  const rig = new Rig({ ...settings, clock: systemClock })
+  const door = new RespServer(rig.broker, quiet, rig.metrics, { ...RESP_LIMITS, ...limits })
+  await new Promise<void>((resolve, reject) => {
+    door.listen('127.0.0.1', 0, error => (error === null ? resolve() : reject(error)))
+  })
+  try {
+    await use({ rig, door })
+  } finally {
+    await new Promise<void>(resolve => door.close(resolve))
+  }
+}
+
+/** Sends `input` and gives all that comes until the other side closes. */
+function exchange(port: number, input: string, half = true): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket: Socket = connect(port, '127.0.0.1')
+    let output = ''
+    socket.on('data', chunk => {
+      output += chunk.toString('latin1')
+    })
+    socket.on('error', reject)
+    socket.on('close', () => resolve(output))
+    if (half) socket.end(input, 'latin1')
+    else socket.write(input, 'latin1')
+  })
+}
+
+test('who closes its side still gets all replies, in order', async () => {
+  await withDoor(async ({ door }) => {
+    const input = `${'XADD s * f v\r\n'.repeat(3)}XLEN s\r\nPING\r\n`
+    const output = await exchange(door.port, input)
+    assert.match(output, /^(\$\d+\r\n\d+-\d+\r\n){3}:3\r\n\+PONG\r\n$/)
+  })
+})
+
+test('a protocol error is answered behind what is owed, and closes', async () => {
+  await withDoor(async ({ door }) => {
+    const output = await exchange(door.port, 'PING\r\n*1\r\n!\r\nPING\r\n', false)
+    assert.equal(output, "+PONG\r\n-ERR Protocol error: expected '$', got '!'\r\n")
+    assert.equal(await exchange(door.port, 'POST / HTTP/1.1\r\nHost: x\r\n', false), '')
+    assert.equal(await exchange(door.port, 'PING\r\nQUIT\r\nPING\r\n', false), '+PONG\r\n+OK\r\n')
+  })
+})
+
+test('reads and writes that alternate in one pipeline see each other in order', async () => {
+  await withDoor(async ({ door }) => {
+    const output = await exchange(door.port, 'XADD s * f v\r\nXLEN s\r\n'.repeat(50))
+    const lengths = [...output.matchAll(/:(\d+)\r\n/g)].map(match => Number(match[1]))
+    assert.deepEqual(
+      lengths,
+      Array.from({ length: 50 }, (_, i) => i + 1),
+    )
+  })
+})
+
+test('a connection over the limit is told so', async () => {
+  await withDoor(
+    async ({ door }) => {
+      const first = connect(door.port, '127.0.0.1')
+      await new Promise(resolve => first.once('connect', resolve))
+      const output = await exchange(door.port, '')
+      first.destroy()
+      assert.equal(output, '-ERR max number of clients reached\r\n')
+    },
+    { clusterEnabled: false },
+    { clientsMax: 1 },
+  )
+})
+
+test('a client that never reads is paused at its bound and harms nobody', async () => {
+  await withDoor(
+    async ({ rig, door }) => {
+      const rude = connect(door.port, '127.0.0.1')
+      await new Promise(resolve => rude.once('connect', resolve))
+      rude.pause()
+      const echo = `*2\r\n$4\r\nECHO\r\n$100000\r\n${'x'.repeat(100_000)}\r\n`
+      for (let i = 0; i < 400; i += 1) rude.write(echo)
+      assert.equal(await exchange(door.port, 'PING\r\n'), '+PONG\r\n')
+      await new Promise(resolve => setTimeout(resolve, 100))
+      const taken = rig.metrics.gauges.get('broker_commands')?.read()
+      assert.ok(typeof taken === 'number' && taken < 400, `${taken} commands were taken`)
+      rude.destroy()
+    },
+    { clusterEnabled: false },
+    { outputPauseBytes: 200_000, inputPauseBytes: 200_000 },
+  )
+})
+
+test('a port in use is an error with its reason', async () => {
+  await withDoor(async ({ rig, door }) => {
+    const second = new RespServer(rig.broker, quiet, rig.metrics)
+    const error = await new Promise<Error | null>(resolve =>
+      second.listen('127.0.0.1', door.port, resolve),
+    )
+    assert.match(error?.message ?? '', /the port is in use$/)
+  })
+})
+
+test('a client that goes away while it waits is forgotten', async () => {
+  await withDoor(async ({ rig, door }) => {
+    await exchange(door.port, 'XREAD BLOCK 0 STREAMS s $\r\n')
+    assert.equal(rig.shard().waiting.length, 0)
+  })
+})
+
+test('ioredis speaks to a standalone node in RESP3', async () => {
+  await withDoor(async ({ door }) => {
+    const redis = new Redis(door.port, '127.0.0.1')
+    try {
+      const ids = await Promise.all([1, 2, 3].map(i => redis.xadd('s', '*', 'n', String(i))))
+      const entries = await redis.xrange('s', '-', '+')
+      assert.deepEqual(
+        entries.map(([id]) => id),
+        ids,
+      )
+      const waiting = redis.duplicate()
+      const blocked = waiting.xread('BLOCK', 0, 'STREAMS', 's', '$')
+      while (!/blocked_clients:1/.test(await redis.info('clients')));
+      await redis.xadd('s', '*', 'n', '4')
+      assert.equal((await blocked)?.length, 1)
+      await waiting.quit()
+    } finally {
+      await redis.quit()
+    }
+  })
+})
+
+const noCli = existsSync(REDIS_CLI) ? false : 'redis-cli is not installed'
+test('redis-cli has a session', { skip: noCli }, async () => {
+  await withDoor(async ({ door }) => {
+    const cli = (...words: string[]) =>
+      new Promise<string>((resolve, reject) => {
+        execFile(REDIS_CLI, ['-p', String(door.port), ...words], (error, stdout) =>
+          error === null ? resolve(stdout.trimEnd()) : reject(error),
+        )
+      })
+    assert.equal(await cli('PING'), 'PONG')
+    assert.match(await cli('XADD', 's', '*', 'f', 'v'), /^\d+-0$/)
+    assert.equal(await cli('XLEN', 's'), '1')
+    assert.equal(await cli('-3', 'XGROUP', 'CREATE', 's', 'g', '0'), 'OK')
+    assert.match(await cli('-3', 'XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', 's', '>'), /\nf\nv$/)
+    assert.match(await cli('NOSUCH'), /^ERR unknown command 'NOSUCH'/)
+  })
+})
