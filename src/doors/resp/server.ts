@@ -1,6 +1,7 @@
 // The RESP door: listens, counts its connections, and writes once a turn for each.
 
 import { createServer, type Server, type Socket } from 'node:net'
+import { OperationalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Counter, Metrics } from '../../base/metrics.ts'
 import type { Broker } from '../../broker/broker.ts'
@@ -25,16 +26,26 @@ export const RESP_LIMITS: RespLimits = {
   writeStallMs: 60_000,
 }
 
+export type RespDoorOptions = {
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly limits?: RespLimits
+}
+
 const BACKLOG = 1024
 const STALL_CHECK_MS = 5_000
 const KEEP_ALIVE_MS = 60_000
-/** How long `close` waits for replies to be taken. */
+/** How long `stop` waits for replies to be taken. */
 const CLOSE_GRACE_MS = 1_000
 
-export class RespServer implements Door {
+export class RespDoor implements Door {
   readonly broker: Broker
   readonly limits: RespLimits
   readonly budget: CarryBudget
+  readonly #options: RespDoorOptions
   readonly #logger: Logger
   readonly #server: Server
   readonly #connections = new Set<Connection>()
@@ -47,11 +58,13 @@ export class RespServer implements Door {
   }
   #stallTimer: NodeJS.Timeout | null = null
 
-  constructor(broker: Broker, logger: Logger, metrics: Metrics, limits = RESP_LIMITS) {
+  constructor(broker: Broker, options: RespDoorOptions) {
     this.broker = broker
-    this.limits = limits
-    this.budget = new CarryBudget(limits.carryBytesMax)
-    this.#logger = logger
+    this.limits = options.limits ?? RESP_LIMITS
+    this.budget = new CarryBudget(this.limits.carryBytesMax)
+    this.#options = options
+    this.#logger = options.logger
+    const { metrics } = options
     // Half-open: who sends its commands and closes its side still gets the replies.
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, socket =>
       this.#accept(socket),
@@ -76,15 +89,17 @@ export class RespServer implements Door {
     return typeof address === 'object' && address !== null ? address.port : 0
   }
 
-  /**
-   * Opens the door.
-   *
-   * @param port 0: any free one
-   * @param done gets null, or why the door cannot be opened
-   */
-  listen(host: string, port: number, done: (error: Error | null) => void): void {
+  /** Opens the door. `done` gets null, or why it cannot be opened. */
+  listen(done: (error: OperationalError | null) => void): void {
+    const { host, port } = this.#options
     const onError = (error: Error) =>
-      done(new Error(`cannot listen on ${host}:${port}: ${reasonOf(error)}`, { cause: error }))
+      done(
+        new OperationalError(
+          'PORT',
+          `cannot listen for RESP on ${host}:${port}: ${reasonOf(error)}`,
+          error,
+        ),
+      )
     this.#server.once('error', onError)
     this.#server.listen({ host, port, backlog: BACKLOG }, () => {
       this.#server.off('error', onError)
@@ -96,7 +111,7 @@ export class RespServer implements Door {
   }
 
   /** Closes the door: no more commands are read, what was answered is written, then all ends. */
-  close(done: () => void): void {
+  stop(done: () => void): void {
     if (this.#stallTimer !== null) clearInterval(this.#stallTimer)
     const grace = setTimeout(() => {
       for (const connection of [...this.#connections]) connection.cut('the node stops')

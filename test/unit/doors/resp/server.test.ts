@@ -6,12 +6,12 @@ import { existsSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { Redis } from 'ioredis'
-import { RESP_LIMITS, type RespLimits, RespServer } from '../../../../src/doors/resp/server.ts'
+import { RESP_LIMITS, RespDoor, type RespLimits } from '../../../../src/doors/resp/server.ts'
 import { quiet, Rig, type RigSettings, systemClock } from '../../broker/rig.ts'
 
 const REDIS_CLI = '/usr/bin/redis-cli'
 
-type Open = { readonly rig: Rig; readonly door: RespServer }
+type Open = { readonly rig: Rig; readonly door: RespDoor }
 
 /** Opens a door, runs `use`, closes it. */
 async function withDoor(
@@ -20,14 +20,20 @@ async function withDoor(
   limits: Partial<RespLimits> = {},
 ): Promise<void> {
   const rig = new Rig({ ...settings, clock: systemClock })
-  const door = new RespServer(rig.broker, quiet, rig.metrics, { ...RESP_LIMITS, ...limits })
+  const door = new RespDoor(rig.broker, {
+    host: '127.0.0.1',
+    port: 0,
+    logger: quiet,
+    metrics: rig.metrics,
+    limits: { ...RESP_LIMITS, ...limits },
+  })
   await new Promise<void>((resolve, reject) => {
-    door.listen('127.0.0.1', 0, error => (error === null ? resolve() : reject(error)))
+    door.listen(error => (error === null ? resolve() : reject(error)))
   })
   try {
     await use({ rig, door })
   } finally {
-    await new Promise<void>(resolve => door.close(resolve))
+    await new Promise<void>(resolve => door.stop(resolve))
   }
 }
 
@@ -109,10 +115,13 @@ test('a client that never reads is paused at its bound and harms nobody', async 
 
 test('a port in use is an error with its reason', async () => {
   await withDoor(async ({ rig, door }) => {
-    const second = new RespServer(rig.broker, quiet, rig.metrics)
-    const error = await new Promise<Error | null>(resolve =>
-      second.listen('127.0.0.1', door.port, resolve),
-    )
+    const second = new RespDoor(rig.broker, {
+      host: '127.0.0.1',
+      port: door.port,
+      logger: quiet,
+      metrics: rig.metrics,
+    })
+    const error = await new Promise<Error | null>(resolve => second.listen(resolve))
     assert.match(error?.message ?? '', /the port is in use$/)
   })
 })
