@@ -9,11 +9,7 @@ import { formatAddress, loadConfig, printableSettings } from './config.ts'
 import { AdminDoor } from './doors/admin/server.ts'
 import { GrpcDoor } from './doors/grpc/server.ts'
 import { PeerDoor } from './doors/peer/server.ts'
-<<<<<<< HEAD
 import { RESP_LIMITS, RespDoor } from './doors/resp/server.ts'
-=======
-import { RespDoor } from './doors/resp/server.ts'
->>>>>>> main
 import { type Node, startNode } from './node.ts'
 import { NodeDisk } from './storage/node-disk.ts'
 import {
@@ -107,7 +103,6 @@ function makeDoors(
     ready: () => node.ready(),
     topology: () => topologyOf(node.map(), broker),
   })
-<<<<<<< HEAD
   const { connectionsMax, sessionOutputBytesMax } = config.cluster.limits
   const respDoor = new RespDoor(broker, {
     ...resp.listen,
@@ -115,9 +110,6 @@ function makeDoors(
     metrics,
     limits: { ...RESP_LIMITS, clientsMax: connectionsMax, outputBytesMax: sessionOutputBytesMax },
   })
-=======
-  const respDoor = new RespDoor(broker, { ...resp.listen, logger, metrics })
->>>>>>> main
   const grpcDoor = new GrpcDoor(broker, { ...grpc.listen, nodeName: name, logger })
   return [
     // Health can be asked from the first moment; clients come last.

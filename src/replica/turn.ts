@@ -78,6 +78,8 @@ const TICKS_AT_ONCE_MAX = 2
 /** Rounds of gather and apply in one turn, before other input gets its chance. */
 const ROUNDS_MAX = 4
 const EXIT_DISK = 74
+/** How often the space on the disk is looked at. */
+const SPACE_EVERY_MS: Ms = 1_000
 
 export class Turn implements Host, NetworkListener {
   readonly clock: Clock
@@ -100,7 +102,10 @@ export class Turn implements Host, NetworkListener {
   #ticks = 0
   #ticksSinceAnnounce = 0
   #leadsChanged = false
+  /** The last batch is durable and the log does not say so yet (RAFT 4.2, the synced mark). */
+  #unmarked = false
   #lastTick: Ms
+  #spaceCheckedAt: Ms
   readonly #turns: Counter
   readonly #messages: Counter
 
@@ -110,6 +115,7 @@ export class Turn implements Host, NetworkListener {
     this.clock = ports.clock
     this.random = ports.random
     this.#lastTick = ports.clock.monotonic()
+    this.#spaceCheckedAt = this.#lastTick
     this.#turns = ports.metrics.counter('turns_total', 'Rounds of the loop that drives the shards.')
     this.#messages = ports.metrics.counter(
       'peer_messages_total',
@@ -296,6 +302,7 @@ export class Turn implements Host, NetworkListener {
     const works = this.#queued
     this.#queued = []
     const batch = works.flatMap(work => (work.write === null ? [] : [work.write]))
+    this.#unmarked = false
     if (batch.length === 0) {
       release(works)
       return true
@@ -316,9 +323,25 @@ export class Turn implements Host, NetworkListener {
     // No room: nothing was written, and nobody was told otherwise. The next tick tries again.
     if (error !== null) this.#queued = [...works, ...this.#queued]
     else {
+      this.#unmarked = true
       release(works)
       this.schedule()
     }
+  }
+
+  /** Duties of the clock's: space on the disk, and the synced mark once the log is idle. */
+  #tendStorage(now: Ms): void {
+    const { storage } = this.#ports
+    if (now - this.#spaceCheckedAt >= SPACE_EVERY_MS) {
+      this.#spaceCheckedAt = now
+      storage.checkSpace()
+    }
+    if (!this.#unmarked || storage.busy || this.#queued.length > 0) return
+    this.#unmarked = false
+    storage.write([], error => {
+      if (error !== null && storage.failed) this.#written([], error)
+      else if (!this.#stopped) this.schedule()
+    })
   }
 
   #onTick(): void {
@@ -330,6 +353,7 @@ export class Turn implements Host, NetworkListener {
     this.#lastTick = now
     this.#ticksSinceAnnounce += 1
     if (this.#ticksSinceAnnounce >= announceTicks) this.#leadsChanged = true
+    this.#tendStorage(now)
     this.clock.after(tickMs, () => this.#onTick())
     this.schedule()
   }
