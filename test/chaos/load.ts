@@ -1,0 +1,52 @@
+// The usual load on a few streams: writers, a reader, and the consumers of a group on each.
+
+import { type Actor, Consumer, makeGroup, Notes, Reader, Writer } from './actors.ts'
+import type { LocalCluster } from './cluster.ts'
+import { judge, readAll } from './verdict.ts'
+
+const WRITERS = 2
+const CONSUMERS = 3
+
+export class Load {
+  readonly notes = new Notes()
+  readonly keys: readonly string[]
+  readonly #cluster: LocalCluster
+  readonly #actors: Actor[] = []
+
+  constructor(cluster: LocalCluster, keys: readonly string[]) {
+    this.#cluster = cluster
+    this.keys = keys
+    for (const key of keys) {
+      for (let i = 0; i < WRITERS; i += 1) this.#actors.push(new Writer(cluster, this.notes, key))
+      this.#actors.push(new Reader(cluster, this.notes, key))
+      for (let i = 1; i <= CONSUMERS; i += 1)
+        this.#actors.push(new Consumer(cluster, this.notes, key, `c${i}`))
+    }
+  }
+
+  async start(): Promise<void> {
+    for (const key of this.keys) await makeGroup(this.#cluster, key)
+    for (const actor of this.#actors) actor.start()
+  }
+
+  /** Stops everybody: who writes first, so that who reads can take the rest. */
+  async stop(): Promise<void> {
+    const isWriter = (actor: Actor): boolean => actor instanceof Writer
+    await Promise.all(this.#actors.filter(isWriter).map(actor => actor.stop()))
+    await Promise.all(this.#actors.filter(actor => !isWriter(actor)).map(actor => actor.stop()))
+  }
+
+  /** Error words that clients saw on their way, with how often. */
+  get words(): Map<string, number> {
+    const sum = new Map<string, number>()
+    for (const { client } of this.#actors)
+      for (const [word, count] of client.words) sum.set(word, (sum.get(word) ?? 0) + count)
+    return sum
+  }
+
+  /** Reads what all replicas hold, and judges. @returns one line about the run */
+  async judge(): Promise<string> {
+    await readAll(this.#cluster, { logs: [], groups: this.keys }, this.notes)
+    return judge(this.#cluster, this.notes)
+  }
+}
