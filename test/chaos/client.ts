@@ -38,6 +38,14 @@ export type Ending = {
   readonly node: number
 }
 
+/** An error reply that a client did not hand on. */
+export type Seen = {
+  readonly word: string
+  readonly node: number
+  readonly at: number
+  readonly command: string
+}
+
 let processes = 0
 
 export class Client {
@@ -48,8 +56,8 @@ export class Client {
   #next = 0
   #counter = 0
   process: number
-  /** Redirects that were followed, and error words that were seen. */
-  readonly words = new Map<string, number>()
+  /** Errors that were seen on the way: redirects, and what was tried again. */
+  readonly seen: Seen[] = []
 
   constructor(cluster: LocalCluster) {
     this.#cluster = cluster
@@ -94,7 +102,12 @@ export class Client {
       attempts += 1
       const reply = await this.#send(connection, task)
       if (reply instanceof Refused && !task.expects?.includes(reply.word)) {
-        this.words.set(reply.word, (this.words.get(reply.word) ?? 0) + 1)
+        this.seen.push({
+          word: reply.word,
+          node,
+          at: performance.now(),
+          command: `${task.words[0]}`,
+        })
         if (reply.word === 'MOVED') {
           attempts -= 1
           const port = Number(reply.text.split(':').at(-1))

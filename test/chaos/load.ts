@@ -1,6 +1,7 @@
 // The usual load on a few streams: writers, a reader, and the consumers of a group on each.
 
 import { type Actor, Consumer, makeGroup, Notes, Reader, Writer } from './actors.ts'
+import type { Seen } from './client.ts'
 import type { LocalCluster } from './cluster.ts'
 import { judge, readAll } from './verdict.ts'
 
@@ -36,12 +37,9 @@ export class Load {
     await Promise.all(this.#actors.filter(actor => !isWriter(actor)).map(actor => actor.stop()))
   }
 
-  /** Error words that clients saw on their way, with how often. */
-  get words(): Map<string, number> {
-    const sum = new Map<string, number>()
-    for (const { client } of this.#actors)
-      for (const [word, count] of client.words) sum.set(word, (sum.get(word) ?? 0) + count)
-    return sum
+  /** Errors that clients saw on their way, in the order of time. */
+  get seen(): readonly Seen[] {
+    return this.#actors.flatMap(({ client }) => client.seen).sort((a, b) => a.at - b.at)
   }
 
   /** Reads what all replicas hold, and judges. @returns one line about the run */
