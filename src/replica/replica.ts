@@ -105,7 +105,11 @@ export class Replica<R> {
   /** Payload bytes applied since the state was last written as a snapshot. */
   #bytesSinceSnapshot = 0
   #deposed: Timer | null = null
+  /** Deposed, and no new leader is known yet: what never reached the log waits to hear whom to ask. */
+  #orphaned = false
   #campaign: Timer | null = null
+  /** The leader whose process died last. */
+  #deadLeader: NodeId = NO_NODE
   /** The disk lost part of what this replica promised: it takes no part until it is repaired. */
   #amnesiac: boolean
   /** Ticks for which a repaired replica still votes for nobody, and the term up to which it never will. */
@@ -264,6 +268,7 @@ export class Replica<R> {
     this.raft.reportUnreachable(peer)
     if (this.raft.leader !== peer || this.#stopped || this.#amnesiac) return
     this.raft.forgetLeader()
+    this.#deadLeader = peer
     this.#campaignSoon(0)
   }
 
@@ -274,7 +279,7 @@ export class Replica<R> {
     this.#proposeHeld()
     if (this.#reads.hasFresh) {
       if (this.#leads) this.raft.readIndex(this.#reads.begin(this.raft.lastIndex))
-      else this.#reads.loseAll('moved')
+      else if (!this.#orphaned) this.#reads.loseAll('moved')
     }
   }
 
@@ -427,7 +432,7 @@ export class Replica<R> {
   #proposeHeld(): void {
     while (this.#held.length > 0) {
       if (!this.#leads) {
-        this.#loseUnsent()
+        if (!this.#orphaned) this.#loseUnsent()
         return
       }
       const sealed = this.#held[0] as SealedBatch<R>
@@ -524,17 +529,30 @@ export class Replica<R> {
     }
     this.#host.leaderChanged(this.shard, leader, term)
     if (led && !leads) this.#stepDown(term)
+    if (this.#orphaned && leader !== NO_NODE) this.#endOrphanage()
   }
 
   #stepDown(term: Term): void {
-    this.#reads.loseAll('moved')
     this.#waiters.loseAll('unblocked')
-    this.#loseUnsent()
+    this.#orphaned = true
     this.#deposed?.cancel()
     this.#deposed = this.#host.clock.after(this.#options.inDoubtAfter, () => {
       this.#deposed = null
+      if (this.#orphaned) this.#endOrphanage()
       this.#proposals.loseBefore(term)
     })
+  }
+
+  /**
+   * Tells those who asked a deposed leader where to ask instead, now that it is
+   * known or has been unknown for too long. When leadership changes hands in
+   * order this is how its clients see a redirect and nothing else.
+   */
+  #endOrphanage(): void {
+    this.#orphaned = false
+    this.#reads.loseAll('moved')
+    // If this node leads again, they are proposed after all.
+    if (!this.#leads) this.#loseUnsent()
   }
 
   /**
@@ -549,7 +567,8 @@ export class Replica<R> {
       this.#campaign = null
       if (this.#stopped || this.raft.leader !== NO_NODE) return
       // An election that is under way is left to end: a slow disk is no reason to begin another.
-      if (this.raft.role !== 'candidate') this.raft.campaign()
+      const { raft } = this
+      if (raft.role !== 'candidate' || raft.isLostWithout(this.#deadLeader)) raft.campaign()
       this.#host.schedule()
       this.#campaignSoon(within)
     })
