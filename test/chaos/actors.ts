@@ -22,12 +22,14 @@ export class Notes {
 
 export abstract class Actor {
   readonly client: Client
+  readonly #cluster: LocalCluster
   protected readonly notes: Notes
   #ends: Promise<void> | null = null
   #isStopped = false
 
   constructor(cluster: LocalCluster, notes: Notes) {
     this.client = new Client(cluster)
+    this.#cluster = cluster
     this.notes = notes
   }
 
@@ -64,7 +66,7 @@ export abstract class Actor {
   }
 
   async #run(): Promise<void> {
-    while (!this.#isStopped) await sleep(await this.act())
+    while (!this.#isStopped && !this.#cluster.isOver) await sleep(await this.act())
     await this.finish()
   }
 }

@@ -91,7 +91,7 @@ export class Client {
       const t1 = outcome === 'info' ? Infinity : performance.now()
       return { process, t0, t1, outcome, reply, attempts, node }
     }
-    while (performance.now() - t0 < GIVE_UP_MS) {
+    while (performance.now() - t0 < GIVE_UP_MS && !this.#cluster.isOver) {
       node = this.#route(task.key)
       const connection = await this.#connect(node)
       if (connection === null) {

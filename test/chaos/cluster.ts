@@ -108,6 +108,7 @@ export class LocalCluster {
   readonly directory: string
   readonly nodes: readonly LocalNode[]
   readonly #base: number
+  #isOver = false
 
   private constructor(directory: string, base: number, options: ClusterOptions) {
     this.directory = directory
@@ -155,6 +156,11 @@ export class LocalCluster {
       await cluster.#end()
     }
     rmSync(directory, { recursive: true, force: true })
+  }
+
+  /** The story has ended: nobody will answer any more. */
+  get isOver(): boolean {
+    return this.#isOver
   }
 
   node(number: number): LocalNode {
@@ -246,6 +252,7 @@ export class LocalCluster {
   }
 
   async #end(): Promise<void> {
+    this.#isOver = true
     for (const node of this.nodes) {
       if (!node.isRunning) continue
       node.signal('SIGCONT')

@@ -58,7 +58,7 @@ export class SessionProducer {
   }
 
   async #run(): Promise<void> {
-    while (!this.#isStopped || this.#open.size > 0) {
+    while ((!this.#isStopped || this.#open.size > 0) && !this.#cluster.isOver) {
       while (!this.#isStopped && this.#open.size < CALLS_A_FRAME) {
         this.#sequence += 1
         const value = `${this.#id}:${this.#sequence}`
