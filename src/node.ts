@@ -33,7 +33,7 @@ import { SnapshotSender } from './replica/snapshot-sender.ts'
 import { SnapshotTaker } from './replica/snapshot-taker.ts'
 import { Snapshots } from './replica/snapshots.ts'
 import { Turn } from './replica/turn.ts'
-import type { Disk } from './storage/disk.ts'
+import type { Disk, DiskError } from './storage/disk.ts'
 import { Storage } from './storage/storage.ts'
 import { MetaMachine, type MetaReply } from './topology/meta-machine.ts'
 import type { NodeFacts, ShardFacts, SlotMap } from './topology/slot-map.ts'
@@ -74,6 +74,10 @@ const HANDOVER_MS: Ms = 2_000
 const HANDOVER_LOOK_MS: Ms = 20
 /** After the death of a leader's process, campaign within this time: half of it is the expected failover. */
 const CAMPAIGN_WITHIN_MS: Ms = 150
+/** After a start, how much longer those wait for a leader who are not meant to lead. */
+const SEEK_LATER_MS: Ms = 300
+/** sysexits.h: an input/output error. */
+const EXIT_DISK = 74
 const OPEN_READS_MAX = 100_000
 
 export function startNode(ports: NodePorts, config: NodeConfig): Node {
@@ -129,6 +133,7 @@ export class Node {
     this.broker = this.#makeBroker()
     const voters = members.slice(0, META_VOTERS_MAX)
     this.#metaReplica = this.#load(META_SHARD, this.#meta, voters, members.slice(META_VOTERS_MAX))
+    this.#metaReplica.seekLeader(members[0] === config.node.id ? 0 : SEEK_LATER_MS)
     this.#reconciler = this.#makeReconciler(members)
     this.#balancer = this.#makeBalancer()
     this.leaders.onChange(() => this.broker.topologyChanged())
@@ -228,9 +233,7 @@ export class Node {
     const log = this.storage.shard(id)
     const newest = log.snapshot()
     if (typeof newest !== 'string') this.#restore(id, newest, machine.restore())
-    const view = new LogView(log, plainConf(voters, learners), (low, high, bytesMax) =>
-      log.fetch(low, high, bytesMax, () => this.turn.schedule()),
-    )
+    const view = new LogView(log, plainConf(voters, learners), error => this.#fetched(id, error))
     const applied = typeof newest === 'string' ? 0 : newest.index
     const replica = new Replica(
       this.turn,
@@ -244,6 +247,15 @@ export class Node {
     this.#replicas.set(id, replica as unknown as Replica<unknown>)
     this.turn.add(replica)
     return replica
+  }
+
+  #fetched(id: ShardId, error: DiskError | null): void {
+    if (error === null) {
+      this.#replicas.get(id)?.entriesFetched()
+      return
+    }
+    // An entry that was acknowledged cannot be read any more. A restart checks the whole log.
+    this.#ports.exit(EXIT_DISK, error.message)
   }
 
   #restore(id: ShardId, meta: SnapshotMeta, writer: SnapshotWriter): void {
@@ -292,7 +304,7 @@ export class Node {
     const schedule = (): void => turn.schedule()
     const taker = new SnapshotTaker(
       storage,
-      { logBytes: limits.snapshotLogBytes, laggardBytes: limits.logTailBytes },
+      { logBytes: limits.snapshotLogBytes, tailBytes: limits.logTailBytes },
       logger,
       turn,
     )
@@ -401,9 +413,9 @@ export class Node {
     const machine = new Machine()
     const replica = this.#load(shard.id, machine, shard.voters, [])
     this.#shards.set(shard.id, { replica, machine })
-    // The first leader is the one the map wants: it need not wait for a timeout on an empty log.
-    if (shard.voters[0] === this.#config.node.id && replica.raft.lastIndex === 0)
-      replica.raft.campaign()
+    // Who the map wants to lead tries first; the others give it time.
+    const isHome = shard.voters[0] === this.#config.node.id
+    replica.seekLeader(isHome ? 0 : SEEK_LATER_MS)
     this.turn.schedule()
   }
 

@@ -23,6 +23,7 @@ import {
   systemClock,
   systemProcesses,
   systemRandom,
+  tuneMemory,
 } from './system.ts'
 import type { SlotMap } from './topology/slot-map.ts'
 
@@ -41,6 +42,7 @@ type Opening = {
 
 /** Runs the node that `files` and the environment describe, until a signal. */
 export function serveNode(files: readonly string[]): void {
+  tuneMemory()
   const { config, settings } = loadConfig(files, process.env)
   const log = makeLog(config.node.log.level, config.node.name)
   exitOnUncaught(log)

@@ -44,7 +44,7 @@ import {
   storageApplyResponse,
 } from './ready.ts'
 import { applyConfChange } from './reconfigure.ts'
-import { handleSnapshotStatus, handleUnreachable } from './replication.ts'
+import { handleSnapshotStatus, handleUnreachable, resumeAppends } from './replication.ts'
 
 export type ProgressStatus = {
   readonly state: ProgressState
@@ -228,6 +228,16 @@ export class Raft {
   reportSnapshot(peer: NodeId, ok: boolean): void {
     const progress = this.#core.tracker.get(peer)
     if (progress && this.#core.role === 'leader') handleSnapshotStatus(progress, ok)
+  }
+
+  /**
+   * Storage now has in memory what it answered `not-now` for. Not needed for progress,
+   * since every heartbeat's response asks again, but a peer that catches up from disk
+   * would get one page a heartbeat without it.
+   */
+  entriesFetched(): void {
+    this.#core.log.retryFetch()
+    if (this.#core.role === 'leader') resumeAppends(this.#core)
   }
 
   /** For who knows that the leader is dead: votes again at once, without waiting out the lease. */

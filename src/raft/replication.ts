@@ -103,7 +103,15 @@ export function acknowledge(core: Core, peer: Progress, message: Message): boole
 export function continueAppends(core: Core, peer: Progress, commitMoved: boolean): void {
   if (commitMoved) broadcastAppend(core)
   else if (peer.id !== core.id && peer.canBumpCommit(core.log.committed)) sendAppend(core, peer)
-  if (peer.id === core.id) return
+  if (peer.id !== core.id) fillWindow(core, peer)
+}
+
+/** Storage has what it could not say before: whoever waited for it goes on. */
+export function resumeAppends(core: Core): void {
+  for (const peer of core.tracker.all) if (peer.id !== core.id) fillWindow(core, peer)
+}
+
+function fillWindow(core: Core, peer: Progress): void {
   while (maybeSendAppend(core, peer, false)) {
     // Each turn sends one append of limited size.
   }

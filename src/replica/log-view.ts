@@ -13,25 +13,24 @@ import type {
   Missing,
   SnapshotMeta,
 } from '../raft/message.ts'
+import type { DiskError } from '../storage/disk.ts'
 import type { ShardLog } from '../storage/shard-log.ts'
 
 export class LogView implements LogStorage {
   readonly #log: ShardLog
   readonly #first: ConfState
-  readonly #wanted: (low: Index, high: Index, bytesMax: number) => void
+  readonly #fetched: (error: DiskError | null) => void
+  /** One fetch at a time: Raft asks again and again until it is there. */
+  #fetching = false
 
   /**
-   * @param first  members before there is a snapshot
-   * @param wanted is told of entries that only the disk has; fetches them for a later try
+   * @param first   members before there is a snapshot
+   * @param fetched runs when entries that only the disk had can be asked for again
    */
-  constructor(
-    log: ShardLog,
-    first: ConfState,
-    wanted: (low: Index, high: Index, bytesMax: number) => void,
-  ) {
+  constructor(log: ShardLog, first: ConfState, fetched: (error: DiskError | null) => void) {
     this.#log = log
     this.#first = first
-    this.#wanted = wanted
+    this.#fetched = fetched
   }
 
   initialState(): { hardState: HardState; conf: ConfState } {
@@ -42,7 +41,7 @@ export class LogView implements LogStorage {
 
   entries(low: Index, high: Index, bytesMax: number): readonly Entry[] | Missing {
     const found = this.#log.entries(low, high, bytesMax)
-    if (found === 'not-now') this.#wanted(low, high, bytesMax)
+    if (found === 'not-now') this.#fetch(low, high, bytesMax)
     return found
   }
 
@@ -60,6 +59,15 @@ export class LogView implements LogStorage {
 
   snapshot(): SnapshotMeta | Missing {
     return this.#log.snapshot()
+  }
+
+  #fetch(low: Index, high: Index, bytesMax: number): void {
+    if (this.#fetching) return
+    this.#fetching = true
+    this.#log.fetch(low, high, bytesMax, error => {
+      this.#fetching = false
+      this.#fetched(error)
+    })
   }
 }
 

@@ -34,9 +34,11 @@ import type { RaftOptions } from '../raft/options.ts'
 import { Raft } from '../raft/raft.ts'
 import type { ShardWrite } from '../storage/storage.ts'
 import { Batch, type Producer, type SealedBatch } from './batch.ts'
+import { Digests } from './digests.ts'
 import type { Asker, Query, Refusal, StateMachine } from './ports.ts'
 import { loseBatch, Proposals } from './proposals.ts'
 import { Reads } from './reads.ts'
+import { Succession } from './succession.ts'
 import { type BlockedWrite, Waiters } from './waiters.ts'
 
 /** What a replica needs of the turn that drives it. */
@@ -97,6 +99,8 @@ export class Replica<R> {
   readonly #applyWork: Message[] = []
   /** What was last handed to storage; a commit index alone waits for the next write. */
   #written: HardState
+  /** What of it the disk has. */
+  #durable: HardState
   #hard: HardState
   #leader: NodeId = NO_NODE
   #term: Term = 0
@@ -104,12 +108,11 @@ export class Replica<R> {
   #applied: Index
   /** Payload bytes applied since the state was last written as a snapshot. */
   #bytesSinceSnapshot = 0
+  readonly #digests = new Digests()
   #deposed: Timer | null = null
   /** Deposed, and no new leader is known yet: what never reached the log waits to hear whom to ask. */
   #orphaned = false
-  #campaign: Timer | null = null
-  /** The leader whose process died last. */
-  #deadLeader: NodeId = NO_NODE
+  readonly #succession: Succession
   /** The disk lost part of what this replica promised: it takes no part until it is repaired. */
   #amnesiac: boolean
   /** Ticks for which a repaired replica still votes for nobody, and the term up to which it never will. */
@@ -137,8 +140,10 @@ export class Replica<R> {
     this.#applied = applied
     this.#hard = log.initialState().hardState
     this.#written = this.#hard
+    this.#durable = this.#hard
     this.raft = new Raft({ ...options.raft, id: options.self, applied }, log, host.random)
     this.#term = this.raft.term
+    this.#succession = new Succession(host, this.raft, options.campaignWithin)
   }
 
   /** Whether this replica waits for repair by its leader's snapshot (repairs.ts). */
@@ -164,6 +169,11 @@ export class Replica<R> {
 
   get commit(): Index {
     return this.raft.committed
+  }
+
+  /** The digest of the state behind the entry at `index`, if that was applied lately. */
+  digestAt(index: Index): number | null {
+    return this.#digests.at(index)
   }
 
   /** How much log a restart would replay, in bytes of payload. */
@@ -239,6 +249,11 @@ export class Replica<R> {
     return this.raft.lastIndex - progress.match
   }
 
+  /** Begins to look for a leader, once the replica is in its place. `delay` orders who tries first. */
+  seekLeader(delay: Ms): void {
+    if (!this.#amnesiac) this.#succession.begin(delay)
+  }
+
   transferLeader(to: NodeId): void {
     this.raft.transferLeader(to)
     this.#host.schedule()
@@ -251,6 +266,12 @@ export class Replica<R> {
   }
 
   // ── called by the turn ──────────────────────────────────────────────────────
+
+  /** The disk brought entries that Raft had to do without. */
+  entriesFetched(): void {
+    this.raft.entriesFetched()
+    this.#host.schedule()
+  }
 
   tick(): void {
     if (this.#amnesiac) return
@@ -268,8 +289,7 @@ export class Replica<R> {
     this.raft.reportUnreachable(peer)
     if (this.raft.leader !== peer || this.#stopped || this.#amnesiac) return
     this.raft.forgetLeader()
-    this.#deadLeader = peer
-    this.#campaignSoon(0)
+    this.#succession.begin(0, peer)
   }
 
   /** Hands what clients left to Raft: first the writes, then one round for the reads. */
@@ -289,12 +309,11 @@ export class Replica<R> {
     const ready = this.raft.ready()
     this.#noteLeader()
     for (const state of ready.readStates) this.#reads.confirm(state.context, state.index)
-    // Term and vote first, also for the candidate: what a Ready that changes
-    // either wants to say waits until that is on disk (RAFT 3.8).
-    const holds =
-      ready.hardState !== null &&
-      (ready.hardState.term !== this.#hard.term || ready.hardState.vote !== this.#hard.vote)
+    // Term and vote first, also for the candidate: whatever is said after either
+    // changed waits until that is on disk (RAFT 3.8).
     if (ready.hardState !== null) this.#hard = ready.hardState
+    const { term, vote } = this.#hard
+    const holds = term !== this.#durable.term || vote !== this.#durable.vote
     const held: Message[] = []
     for (const message of ready.messages) {
       if (message.to === APPEND_THREAD) held.push(...message.responses)
@@ -310,7 +329,10 @@ export class Replica<R> {
   apply(): boolean {
     if (this.#applyWork.length === 0) return false
     for (const work of this.#applyWork) {
-      for (const entry of work.entries) this.#applyEntry(entry)
+      for (const entry of work.entries) {
+        this.#applyEntry(entry)
+        this.#digests.note(entry.index, this.machine.digest())
+      }
       for (const response of work.responses) this.raft.step(response)
     }
     this.#applyWork.length = 0
@@ -354,7 +376,7 @@ export class Replica<R> {
   stop(): void {
     this.#stopped = true
     this.#deposed?.cancel()
-    this.#campaign?.cancel()
+    this.#succession.stop()
     this.#loseUnsent()
     this.#reads.loseAll('moved')
     this.#waiters.loseAll('unblocked')
@@ -401,6 +423,7 @@ export class Replica<R> {
     this.#host.persist({
       write,
       done: () => {
+        this.#durable = hard
         if (write.snapshot !== null) this.#host.snapshotKept(this.shard, write.snapshot.index)
         this.#release(messages)
       },
@@ -523,12 +546,11 @@ export class Replica<R> {
     this.#leader = leader
     this.#term = term
     this.#leads = leads
-    if (leader !== NO_NODE) {
-      this.#campaign?.cancel()
-      this.#campaign = null
-    }
+    if (leader !== NO_NODE) this.#succession.end()
     this.#host.leaderChanged(this.shard, leader, term)
     if (led && !leads) this.#stepDown(term)
+    // Raft drops the reads of an older term, also of a leader that was elected again at once.
+    else if (led) this.#reads.loseAll('moved')
     if (this.#orphaned && leader !== NO_NODE) this.#endOrphanage()
   }
 
@@ -553,25 +575,6 @@ export class Replica<R> {
     this.#reads.loseAll('moved')
     // If this node leads again, they are proposed after all.
     if (!this.#leads) this.#loseUnsent()
-  }
-
-  /**
-   * Campaigns, by pre-vote, after a random part of `campaignWithin`, and again
-   * until there is a leader: others may have learned of the death later and
-   * refused the first time.
-   */
-  #campaignSoon(delay: Ms): void {
-    if (this.#campaign !== null) return
-    const within = this.#options.campaignWithin
-    this.#campaign = this.#host.clock.after(delay + this.#host.random.below(within), () => {
-      this.#campaign = null
-      if (this.#stopped || this.raft.leader !== NO_NODE) return
-      // An election that is under way is left to end: a slow disk is no reason to begin another.
-      const { raft } = this
-      if (raft.role !== 'candidate' || raft.isLostWithout(this.#deadLeader)) raft.campaign()
-      this.#host.schedule()
-      this.#campaignSoon(within)
-    })
   }
 }
 

@@ -18,8 +18,8 @@ import type { PersistWork, Replica } from './replica.ts'
 export type SnapshotOptions = {
   /** Bytes of log a restart may have to replay before a snapshot is taken; at least the size of the last one. */
   readonly logBytes: number
-  /** Bytes of log beyond that, up to which a slow live follower is waited for. */
-  readonly laggardBytes: number
+  /** Bytes of log kept behind a snapshot, for followers that are a little late. */
+  readonly tailBytes: number
 }
 
 /** The parts of a replica that a snapshot needs. */
@@ -148,16 +148,12 @@ export class SnapshotTaker {
     this.#schedule()
   }
 
-  /** Drops the log behind the snapshot, but not what a transfer or a live follower still needs. */
+  /** Drops the log behind the snapshot, but not its tail, nor what a transfer under way will need. */
   #compact(taking: Taking, neededFrom: Index): void {
     const { subject, meta } = taking
-    let upTo = Math.min(meta.index, neededFrom)
-    if (this.#storage.shard(subject.shard).firstIndex() > upTo) return
-    if (subject.isLeader && subject.bytesSinceSnapshot < this.#options.laggardBytes) {
-      for (const [, progress] of subject.raft.status().progress) {
-        if (progress.recentActive && progress.match > 0) upTo = Math.min(upTo, progress.match)
-      }
-    }
-    this.#storage.compact(subject.shard, upTo)
+    const log = this.#storage.shard(subject.shard)
+    const tail = log.tailFrom(meta.index, this.#options.tailBytes)
+    const upTo = Math.min(meta.index, neededFrom, tail - 1)
+    if (upTo >= log.firstIndex()) this.#storage.compact(subject.shard, upTo)
   }
 }

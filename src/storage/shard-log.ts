@@ -110,6 +110,18 @@ export class ShardLog implements LogStorage {
     return this.#cache.bytes
   }
 
+  /** The lowest index from which on the entries up to `last` take at most `bytes` on disk. */
+  tailFrom(last: Index, bytes: number): Index {
+    let index = Math.min(last, this.#index.last)
+    let left = bytes
+    while (this.#index.has(index)) {
+      left -= sizeOf(this.#index.packedSize(index))
+      if (left < 0) break
+      index -= 1
+    }
+    return index + 1
+  }
+
   /** The oldest segment that holds an entry of this shard, or null without entries. */
   get oldestSegment(): number | null {
     return this.#index.count === 0 ? null : this.#index.segment(this.#index.first)

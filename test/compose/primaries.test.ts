@@ -12,11 +12,13 @@ import {
   Network,
   type StartedNetwork,
   type StartedTestContainer,
+  Wait,
 } from 'testcontainers'
 import { eventually } from '../integration/slotcast-process.ts'
 import { noEngine } from './engine.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
+const IMAGE = 'slotcast:testcontainers'
 const NODES = [1, 2, 3] as const
 const KEYS = Array.from({ length: 12 }, (_, i) => `orders ${i}`)
 const WRITERS = 24
@@ -42,10 +44,9 @@ function freePort(): Promise<number> {
 
 before(async () => {
   if (noEngine !== false) return
-  const image = await GenericContainer.fromDockerfile(ROOT, 'cluster/Dockerfile').build(
-    'slotcast:testcontainers',
-    { deleteOnExit: false },
-  )
+  await GenericContainer.fromDockerfile(ROOT, 'cluster/Dockerfile').build(IMAGE, {
+    deleteOnExit: false,
+  })
   network = await new Network().start()
   for (const node of NODES) {
     ports.set(node, { resp: await freePort(), admin: await freePort() })
@@ -55,7 +56,7 @@ before(async () => {
     const config = ['--config', 'cluster/cluster.yaml', '--config', `cluster/node-${node}.yaml`]
     containers.set(
       node,
-      await image
+      await new GenericContainer(IMAGE)
         .withNetwork(network)
         .withNetworkAliases(`node-${node}`)
         .withCommand(['node', ...config])
@@ -67,6 +68,8 @@ before(async () => {
           { container: 7000 + node, host: resp },
           { container: 7300 + node, host: admin },
         )
+        // Ready comes with the others: one node alone lives, and waits.
+        .withWaitStrategy(Wait.forHttp('/healthz', 7300 + node))
         .start(),
     )
   }

@@ -52,6 +52,11 @@ export abstract class Actor {
     return `${this.client.id}:${this.#counter}`
   }
 
+  /** How long to block; what is pipelined behind it waits as long. */
+  protected blockMs(): number {
+    return this.prng.between(1, Math.ceil(2_000 / this.stage.knobs.depth))
+  }
+
   /** Does one thing by `perform`. */
   protected abstract act(): void
 

@@ -90,10 +90,24 @@ export class Client {
     return this.#flights.size
   }
 
+  /** What waits for an answer, for people. */
+  describeOpen(): string {
+    const lines = [...this.#flights.values()].map(({ task, begun, sent, connection }) => {
+      const where = sent ? `at n${connection?.node}` : 'not sent'
+      return `${this.id} ${task.words.join(' ')} since ${begun / 1000}, ${where}`
+    })
+    return lines.join('; ')
+  }
+
   begin(task: Task, done: (ending: Ending) => void): void {
     const begun = this.#world.scheduler.now
     const flight = { task, begun, done, ticket: 0, connection: null, sent: false, unknown: 0 }
     this.#attempt(flight)
+  }
+
+  /** Asks `node` first for `key`. */
+  prefer(key: string, node: NodeId): void {
+    this.#leaders.set(slotOf(Buffer.from(key, 'latin1')), node)
   }
 
   /** The client's process dies: its operations have no outcome. */

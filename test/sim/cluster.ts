@@ -281,9 +281,7 @@ export class Cluster implements World {
         replicasPerShard: knobs.replicas,
         raft: knobs.raft,
         limits: {
-          valueBytesMax: 1 << 20,
           connectionsMax: 10_000,
-          sessionInflightBytesMax: 1 << 24,
           sessionOutputBytesMax: 1 << 24,
         },
         storage: knobs.storage,

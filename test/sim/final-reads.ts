@@ -38,10 +38,15 @@ class NodeReader {
     this.#ticket += 1
     this.#connection.send(words, this.#ticket, null)
     scheduler.runWhile(() => this.#reply === undefined, scheduler.now + WITHIN_US)
-    if (this.#reply === undefined || this.#reply instanceof Refused)
-      throw new Error(
-        `n${this.#connection.node} answers ${words.join(' ')} with ${formatPlain(this.#reply ?? 'nothing')}`,
-      )
+    const reply = this.#taken()
+    if (reply === undefined || reply instanceof Refused) {
+      const said = formatPlain(reply ?? 'nothing')
+      throw new Error(`n${this.#connection.node} answers ${words.join(' ')} with ${said}`)
+    }
+    return reply
+  }
+
+  #taken(): Plain | undefined {
     return this.#reply
   }
 

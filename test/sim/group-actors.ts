@@ -50,7 +50,7 @@ export class Consumer extends Actor {
 
   #read(): void {
     const key = this.#key
-    const block = this.prng.chance(0.5) ? this.prng.between(1, 1_500) : 0
+    const block = this.prng.chance(0.5) ? this.blockMs() : 0
     const words = ['XREADGROUP', 'GROUP', GROUP, this.#name]
     words.push('COUNT', `${this.prng.between(1, 5)}`)
     if (block > 0) words.push('BLOCK', `${block}`)

@@ -29,6 +29,10 @@ export class MachineClock {
   }
 }
 
+/** What a round of the loop takes at least. */
+const SOON_US: Us = 3
+const SOONS_PER_SECOND_MAX = 100_000
+
 type Work = { readonly label: string; readonly run: () => void }
 
 export class Process implements Clock {
@@ -40,6 +44,8 @@ export class Process implements Clock {
   #paused = false
   #busyUntil: Us = 0
   #draining = false
+  #soons = 0
+  #soonsUntil: Us = 0
   /** CPU time of one event; the next waits that long. */
   eventCost: Us = 0
   /** Gets what the process threw. A simulated process dies of it as a real one does. */
@@ -145,6 +151,18 @@ export class Process implements Clock {
   }
 
   soon(callback: () => void): void {
-    this.deliver(0, 'soon', callback)
+    this.#watchForBusyLoop()
+    this.deliver(SOON_US, 'soon', callback)
+  }
+
+  /** A process that asks for its next round in every round, and does nothing else, burns its machine. */
+  #watchForBusyLoop(): void {
+    if (this.#scheduler.now >= this.#soonsUntil) {
+      this.#soonsUntil = this.#scheduler.now + 1_000_000
+      this.#soons = 0
+    }
+    this.#soons += 1
+    if (this.#soons > SOONS_PER_SECOND_MAX)
+      throw new Error(`n${this.node} loops without rest: ${this.#soons} rounds in a second`)
   }
 }

@@ -27,7 +27,7 @@ class View {
   readonly replica: Replica<unknown>
   readonly log: ShardLog
   commit: Index = 0
-  /** Commit as of the last check of terms; behind `commit` while the disk is. */
+  /** Up to where the log was compared with what others committed. */
   checked: Index
   applied: Index
   term: Term = 0
@@ -35,6 +35,10 @@ class View {
   durable: Index = 0
   /** A leader whose log could not be compared yet up to this index: it is not on its disk. */
   completeness: Index = 0
+  /** Of a leader: what it knew of each peer. Only grows within a term. */
+  readonly matches = new Map<NodeId, Index>()
+  /** Of a leader: its commit index when it was elected. */
+  commitAtElection: Index = 0
 
   constructor(replica: Replica<unknown>, log: ShardLog) {
     this.replica = replica
@@ -60,6 +64,8 @@ export class Invariants {
   readonly #promises = new Map<string, Promise_>()
   readonly #voters = new Map<ShardId, readonly NodeId[]>()
   readonly #nodes = new Map<NodeId, Node>()
+  /** Nodes whose disks were damaged or emptied. They may lack what they acknowledged, and must know it. */
+  readonly #worn = new Set<NodeId>()
   /** How often each kind of thing was really compared: a checker that saw nothing proves nothing. */
   readonly counts = new Map<string, number>()
 
@@ -108,6 +114,7 @@ export class Invariants {
 
   /** A node's disk was damaged or emptied: it is released from what it promised. */
   damaged(id: NodeId): void {
+    this.#worn.add(id)
     for (const [key, promise] of this.#promises) {
       if (!key.startsWith(`${id}/`)) continue
       promise.held = 0
@@ -152,10 +159,11 @@ export class Invariants {
     view.commit = committed
     view.durable = durable
     if (!changed) return
+    this.#checkCounting(id, view, committed)
     this.#learnCommitted(id, view, ledger)
     this.#checkApplied(id, view, ledger)
     this.#checkCompleteness(id, view)
-    if (role === 'leader') this.#checkProgress(id, shard, raft.status())
+    if (role === 'leader') this.#checkProgress(id, view, raft.status())
   }
 
   /** 1 and 4: one leader a term, and it has everything that was committed before. */
@@ -174,20 +182,31 @@ export class Invariants {
         `leads term ${term} with ${raft.lastIndex} of ${last} committed entries`,
       )
     view.completeness = last
+    view.matches.clear()
+    view.commitAtElection = raft.committed
+  }
+
+  /** Only entries of the leader's own term commit by counting (figure 8). */
+  #checkCounting(id: NodeId, view: View, committed: Index): void {
+    if (view.role !== 'leader' || committed <= view.commitAtElection) return
+    const term = view.log.term(committed)
+    if (typeof term !== 'number') return
+    this.#count('own term')
+    if (term !== view.term)
+      this.#fail(id, view.replica.shard, `commits ${committed} of term ${term} in ${view.term}`)
   }
 
   #checkCompleteness(id: NodeId, view: View): void {
     const { shard } = view.replica
     const index = view.completeness
     if (index === 0 || view.role !== 'leader') return
-    const term = view.log.term(index)
-    if (term === 'unavailable') return
-    view.completeness = 0
-    if (typeof term !== 'number') return
     const expected = this.#ledger(shard).termAt(index)
-    this.#count('completeness')
-    if (term !== expected)
-      this.#fail(id, shard, `leads with term ${term} at committed ${index}, which has ${expected}`)
+    if (view.log.term(index) === expected) {
+      this.#count('completeness')
+      view.completeness = 0
+    } else if (view.replica.applied >= index && view.log.firstIndex() <= index) {
+      this.#fail(id, shard, `leads without committed ${index} of term ${expected}`)
+    }
   }
 
   /** 3, 5, 9: what this node takes for committed is what all others do, and a majority has it. */
@@ -199,7 +218,10 @@ export class Invariants {
     const hard = log.initialState().hardState
     promise.term = hard.term
     promise.vote = hard.vote
-    const upTo = Math.min(view.commit, view.durable)
+    // The log may still show what an entry or a snapshot that is being written replaces;
+    // what is applied, and fits the newest snapshot, is settled.
+    const upTo = view.replica.applied
+    if (!this.#isSettled(id, shard, log)) return
     if (view.checked < log.firstIndex() - 1) view.checked = log.firstIndex() - 1
     while (view.checked < upTo) {
       const index = view.checked + 1
@@ -214,6 +236,12 @@ export class Invariants {
       view.checked = index
     }
     if (promise.held < view.checked) promise.held = view.checked
+  }
+
+  /** Whether the log has taken note of the newest snapshot: one that was received is a file first. */
+  #isSettled(id: NodeId, shard: ShardId, log: ShardLog): boolean {
+    const newest = this.#nodes.get(id)?.storage.snapshots.newest(shard) ?? null
+    return newest === null || log.term(newest.index) === newest.term
   }
 
   /** 3: the entry below is the one that its leader had below. */
@@ -239,6 +267,10 @@ export class Invariants {
     if (voters === undefined) return
     let holders = 0
     for (const voter of voters) {
+      if (this.#worn.has(voter)) {
+        holders += 1
+        continue
+      }
       const { log } = this.#promise(voter, shard)
       if (log === null) continue
       const own = log.term(index)
@@ -265,14 +297,19 @@ export class Invariants {
   }
 
   /** 10 and 11: what a leader believes of its followers. */
-  #checkProgress(id: NodeId, shard: ShardId, status: RaftStatus): void {
+  #checkProgress(id: NodeId, view: View, status: RaftStatus): void {
+    const { shard } = view.replica
     for (const [peer, progress] of status.progress) {
       const { match, next, state, pendingSnapshot } = progress
+      const before = view.matches.get(peer) ?? 0
+      if (match < before) this.#fail(id, shard, `match of n${peer} went from ${before} to ${match}`)
+      view.matches.set(peer, match)
       if (match >= next) this.#fail(id, shard, `n${peer} has match ${match}, next ${next}`)
       if (state === 'snapshot' && pendingSnapshot === 0)
         this.#fail(id, shard, `n${peer} waits for no snapshot`)
       const other = this.#promise(peer, shard)
-      if (other.log === null || other.term > status.term) continue
+      if (other.log === null || this.#worn.has(peer) || other.term > status.term) continue
+      if (!this.#isSettled(peer, shard, other.log)) continue
       this.#count('match')
       if (match > other.log.lastIndex() && match >= other.log.firstIndex())
         this.#fail(id, shard, `match ${match} of n${peer}, who has ${other.log.lastIndex()}`)

@@ -139,7 +139,6 @@ function drawStorage(prng: Prng): Knobs['storage'] {
     logTailBytes: prng.pick([0, 1_000, 1_000_000]),
     cacheBytes: prng.pick([0, 2_000, 1_000_000]),
     diskReserveBytes: 64 * KiB,
-    snapshotStreamsMax: prng.between(1, 2),
   }
 }
 

@@ -84,7 +84,7 @@ export class Follower extends Actor {
     const key = this.#key
     const after = this.#cursor
     const count = this.prng.chance(0.5) ? this.prng.between(1, 20) : null
-    const block = this.prng.chance(0.6) ? this.prng.between(1, 2_000) : 0
+    const block = this.prng.chance(0.6) ? this.blockMs() : 0
     const words = ['XREAD']
     if (count !== null) words.push('COUNT', `${count}`)
     if (block > 0) words.push('BLOCK', `${block}`)

@@ -6,14 +6,16 @@
 
 import type { NodeId } from '../../src/base/types.ts'
 import type { Client } from './client.ts'
-import { type Cluster, DATA_DIR, type SimNode } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
 import type { Consumer } from './group-actors.ts'
 import type { FaultName } from './knobs.ts'
 import type { Prng } from './prng.ts'
 import type { Us } from './scheduler.ts'
+import { Wear } from './wear.ts'
 
 const SECOND: Us = 1_000_000
 const HOUR_MS = 3_600_000
+const SAMPLE_EVERY: Us = 20_000
 
 export class Nemesis {
   readonly #cluster: Cluster
@@ -22,6 +24,7 @@ export class Nemesis {
   readonly #consumers: readonly Consumer[]
   /** Machines whose data may be damaged: a minority of every shard's voters. */
   readonly fragile: readonly NodeId[]
+  readonly #wear = new Wear()
   #over = false
   /** How often each fault struck. */
   readonly counts = new Map<FaultName, number>()
@@ -41,6 +44,7 @@ export class Nemesis {
   }
 
   start(): void {
+    if (this.#cluster.knobs.faults.has('bit-flip')) this.#sampleDisks()
     for (const [name, mean] of this.#cluster.knobs.faults) {
       this.#again(name, mean, this.#prng.fork(name))
     }
@@ -56,6 +60,11 @@ export class Nemesis {
       this.#strike(name, prng)
       this.#again(name, mean, prng)
     })
+  }
+
+  #sampleDisks(): void {
+    for (const node of this.fragile) this.#wear.sample(this.#cluster.machine(node))
+    this.#later(SAMPLE_EVERY, () => this.#sampleDisks())
   }
 
   /** Something that ends by itself; the healing ends everything else. */
@@ -278,7 +287,7 @@ export class Nemesis {
   #damage(prng: Prng): boolean {
     if (this.fragile.length === 0) return false
     const machine = this.#cluster.machine(prng.pick(this.fragile))
-    const target = pickDamage(prng, machine)
+    const target = this.#wear.pick(prng, machine)
     if (target === null) return false
     this.#cluster.crash(machine.id, 'kill')
     machine.disk.flipBit(target.path, target.bit)
@@ -313,21 +322,4 @@ export class Nemesis {
     machine.process?.deliver(0, 'transfer', () => replica.transferLeader(to))
     return true
   }
-}
-
-/**
- * A bit in a part of the log or of a snapshot that was written some time ago. The
- * newest batch is left alone: without a later one that vouches for it, damage
- * there looks like a torn write, and nobody can tell.
- */
-function pickDamage(prng: Prng, machine: SimNode): { path: string; bit: number } | null {
-  const paths = machine.disk.paths().filter(path => path.startsWith(`${DATA_DIR}/`))
-  const candidates = paths.filter(path => /\/(wal|snapshots?)\//.test(path))
-  if (candidates.length === 0) return null
-  const path = prng.pick(candidates)
-  const bytes = machine.disk.bytes(path)
-  let end = bytes.length
-  while (end > 0 && bytes[end - 1] === 0) end -= 1
-  const old = Math.floor(end / 2)
-  return old < 64 ? null : { path, bit: prng.below(old * 8) }
 }

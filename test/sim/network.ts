@@ -113,6 +113,15 @@ export class SimNetwork {
     }
   }
 
+  /** Delivers `envelope` to `to` as if `from` had sent it long ago. Tests of old duplicates. */
+  inject(from: NodeId, to: NodeId, envelope: Envelope): void {
+    const target = this.#ends.get(to)
+    const bytes = Buffer.from(encodeEnvelopeFrame(envelope))
+    target?.process.deliver(0, 'injected', () => {
+      target.listener.receive(from, decodeEnvelopeFrame(bytes))
+    })
+  }
+
   #send(end: End, to: NodeId, envelope: Envelope): boolean {
     const from = end.process.node
     // An old process has no sockets any more.

@@ -314,3 +314,19 @@ test('what storage cannot say just now is asked for again, and not in a loop', (
     entriesOf([1, 1]).map(e => e.index),
   )
 })
+
+test('a peer whose entries are only on disk waits, and goes on when they are fetched', () => {
+  const lone = new Lone({ terms: [1, 1, 1, 1], options: { maxBytesPerMessage: 0 } })
+  lone.lead(2)
+  const { term } = lone.raft
+  const { entries } = lone.log
+  lone.log.entries = () => 'not-now'
+  lone.step(message('append-response', 2, { term, index: 4, reject: true, rejectHint: 0 }))
+  assert.deepEqual(lone.settle(), [])
+  lone.log.entries = entries
+  lone.raft.entriesFetched()
+  assert.deepEqual(
+    lone.settle().map(m => [m.type, m.to, m.index, m.entries.length]),
+    [['append', 2, 0, 1]],
+  )
+})

@@ -1,0 +1,283 @@
+// Failures that the field has had, as stories with names (TESTING section 9). None may come back.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Refused } from './plain.ts'
+import { KEY, PLAIN_KNOBS, Scenario } from './scenario.ts'
+
+/** Adds `count` entries, each acknowledged. */
+function addMany(scenario: Scenario, count: number): void {
+  const client = scenario.client()
+  for (let i = 0; i < count; i += 1) assert.equal(scenario.add(client).outcome, 'ok')
+}
+
+test('single-voter-powercut: a cluster of one keeps what it acknowledged (etcd#14370)', () => {
+  const scenario = new Scenario('single voter', { nodes: 1, replicas: 1 })
+  for (let life = 0; life < 5; life += 1) {
+    addMany(scenario, 5)
+    scenario.cluster.crash(1, 'power-hard')
+    scenario.cluster.start(1)
+  }
+  assert.equal(scenario.read(scenario.client()).length, 25)
+  scenario.finish()
+})
+
+test('powercut-all: all machines lose power at once, in the middle of writes (nats#7564)', () => {
+  const scenario = new Scenario('power cut')
+  const clients = [scenario.client(), scenario.client(), scenario.client()]
+  for (let round = 0; round < 4; round += 1) {
+    addMany(scenario, 5)
+    for (const client of clients) scenario.addLater(client)
+    scenario.pass(1 + round / 4)
+    const how = round % 2 === 0 ? 'power-hard' : 'power'
+    for (const node of scenario.cluster.nodes) scenario.cluster.crash(node, how)
+    for (const node of scenario.cluster.nodes) scenario.cluster.start(node)
+    scenario.until('clients have their answers', () => clients.every(each => each.open === 0))
+  }
+  assert.ok(scenario.read(scenario.client()).length >= 20)
+  scenario.finish()
+})
+
+test('amnesia-majority: one power cut and two pauses make no second history (nats#7567)', () => {
+  const scenario = new Scenario('amnesia')
+  addMany(scenario, 3)
+  const { cluster } = scenario
+  const b = scenario.leader()
+  const [a, c] = scenario.followers() as [number, number]
+  cluster.machine(a).process?.pause()
+  addMany(scenario, 10)
+  cluster.crash(c, 'power-hard')
+  cluster.machine(b).process?.pause()
+  cluster.machine(a).process?.resume()
+  cluster.start(c)
+  const reader = scenario.client()
+  assert.equal(scenario.read(reader).length, 13)
+  addMany(scenario, 3)
+  cluster.machine(b).process?.resume()
+  assert.equal(scenario.read(reader).length, 16)
+  scenario.finish()
+})
+
+test('read-right-after-election: a new leader answers no read from before its time (redisraft#18, #19)', () => {
+  const scenario = new Scenario('read after election')
+  const { cluster } = scenario
+  addMany(scenario, 8)
+  for (let round = 0; round < 6; round += 1) {
+    const leader = scenario.leader()
+    cluster.crash(leader, round % 2 === 0 ? 'kill' : 'power')
+    assert.equal(scenario.read(scenario.client()).length, 8)
+    cluster.start(leader)
+    scenario.pass(400)
+  }
+  scenario.finish()
+})
+
+test('read-while-replaying: after a restart of all the first answer is whole (redisraft#30)', () => {
+  const scenario = new Scenario('replaying', {
+    raft: { ...PLAIN_KNOBS.raft, applyBytesMax: 1 },
+    storage: { ...PLAIN_KNOBS.storage, cacheBytes: 0 },
+  })
+  addMany(scenario, 30)
+  for (const node of scenario.cluster.nodes) scenario.cluster.crash(node, 'kill')
+  for (const node of scenario.cluster.nodes) scenario.cluster.start(node)
+  assert.equal(scenario.read(scenario.client()).length, 30)
+  scenario.finish()
+})
+
+test('readindex-duplicate-acks: late heartbeat answers confirm no later read (etcd#20418)', () => {
+  const scenario = new Scenario('duplicate acks')
+  const { cluster } = scenario
+  addMany(scenario, 3)
+  const old = scenario.leader()
+  const others = scenario.followers()
+  // What the followers answer to the old leader is kept, and comes again when it leads no more.
+  const kept: (() => void)[] = []
+  cluster.network.filters.push((from, to, envelope) => {
+    const late = envelope.messages.filter(({ message }) => message.type === 'heartbeat-response')
+    if (to === old && late.length > 0)
+      kept.push(() => cluster.network.inject(from, to, { ...envelope, messages: late }))
+    return envelope
+  })
+  const reader = scenario.client()
+  for (let i = 0; i < 5; i += 1) scenario.read(reader)
+  cluster.network.partition([old], others)
+  scenario.until('another leads', () => scenario.leader() !== old)
+  addMany(scenario, 2)
+  const late = scenario.client()
+  late.prefer(KEY, old)
+  scenario.addLater(late)
+  for (const again of kept) again()
+  assert.equal(scenario.read(late).length >= 5, true)
+  cluster.network.heal()
+  scenario.until('all is answered', () => late.open === 0)
+  scenario.finish()
+})
+
+test('crash-in-recovery: power fails again and again while nodes come up (ra#589)', () => {
+  const scenario = new Scenario('crash in recovery', {
+    storage: {
+      ...PLAIN_KNOBS.storage,
+      segmentBytes: 4_096,
+      snapshotLogBytes: 500,
+      logTailBytes: 0,
+    },
+  })
+  const { cluster } = scenario
+  for (let round = 0; round < 6; round += 1) {
+    addMany(scenario, 10)
+    for (const node of cluster.nodes) {
+      cluster.crash(node, 'power')
+      // Down again after a few operations on the disk, and again a few later.
+      for (let step = 1; step < 6; step += 1) {
+        cluster.start(node)
+        scenario.pass(step * 0.3)
+        cluster.crash(node, 'power')
+      }
+      cluster.start(node)
+    }
+  }
+  assert.equal(scenario.read(scenario.client()).length, 60)
+  scenario.finish()
+})
+
+test('fsync-eio-then-ok: a node whose fsync failed stops, and comes back with what is true', () => {
+  const scenario = new Scenario('fsync error')
+  const { cluster } = scenario
+  addMany(scenario, 5)
+  for (const node of cluster.nodes) {
+    const machine = cluster.machine(node)
+    const { lives } = machine
+    machine.diskTroubled = true
+    machine.disk.faults.fails = operation => {
+      if (operation !== 'sync') return false
+      machine.disk.faults.fails = null
+      return true
+    }
+    const client = scenario.client()
+    for (let i = 0; i < 3; i += 1) scenario.add(client)
+    scenario.until('the node ended itself and came back', () => machine.lives > lives && machine.up)
+    machine.diskTroubled = false
+  }
+  addMany(scenario, 3)
+  scenario.finish()
+})
+
+test('retry-over-failover-once: a retry with a producer session is done once (redpanda#3039)', () => {
+  const scenario = new Scenario('retry')
+  const { cluster } = scenario
+  const client = scenario.client()
+  let sequence = 0
+  for (let round = 0; round < 8; round += 1) {
+    sequence += 1
+    const leader = scenario.leader()
+    scenario.addLater(client, KEY, { id: 'p', epoch: 1, sequence })
+    scenario.pass(0.2 + round * 0.25)
+    cluster.crash(leader, 'kill')
+    scenario.until('the retry is answered', () => client.open === 0)
+    cluster.start(leader)
+    scenario.pass(300)
+  }
+  assert.equal(scenario.read(client).length, 8)
+  scenario.finish()
+})
+
+test('clock-back-ids-increase: ids rise through jumps of every clock', () => {
+  const scenario = new Scenario('clock')
+  const { cluster } = scenario
+  const client = scenario.client()
+  for (const offset of [3_600_000, -3_600_000, 0, -7_200_000]) {
+    for (const machine of cluster.machines) machine.clock.offset = offset * (machine.id - 2)
+    for (let i = 0; i < 4; i += 1) assert.equal(scenario.add(client).outcome, 'ok')
+    const leader = scenario.leader()
+    cluster.crash(leader, 'kill')
+    for (let i = 0; i < 4; i += 1) scenario.add(client)
+    cluster.start(leader)
+  }
+  scenario.finish()
+})
+
+test('pause-no-tick-storm: nodes that were stopped for a minute depose nobody', () => {
+  const scenario = new Scenario('tick storm')
+  const { cluster } = scenario
+  addMany(scenario, 2)
+  // Leadership goes to where the map wants it first.
+  scenario.pass(10_000)
+  const leader = scenario.leader()
+  const terms = (): number[] =>
+    cluster.machines.flatMap(machine =>
+      [...(machine.node?.replicas() ?? [])].map(replica => replica.term),
+    )
+  const before = Math.max(...terms())
+  const [follower] = scenario.followers()
+  const process = cluster.machine(follower ?? 0).process
+  for (let i = 0; i < 3; i += 1) {
+    process?.pause()
+    scenario.pass(60_000)
+    process?.resume()
+    scenario.pass(2_000)
+  }
+  assert.equal(scenario.leader(), leader)
+  assert.equal(Math.max(...terms()), before)
+  addMany(scenario, 2)
+  scenario.finish()
+})
+
+test('disk-full-still-trims: a full disk refuses growth, and nothing else', () => {
+  const scenario = new Scenario('disk full')
+  const { cluster } = scenario
+  const client = scenario.client()
+  assert.equal(scenario.ask(client, ['XGROUP', 'CREATE', KEY, 'g', '0', 'MKSTREAM']).outcome, 'ok')
+  addMany(scenario, 10)
+  const readGroup = ['XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', '2', 'STREAMS', KEY, '>']
+  assert.equal(scenario.ask(client, readGroup, { key: KEY }).outcome, 'ok')
+  for (const machine of cluster.machines) {
+    machine.diskTroubled = true
+    machine.disk.faults.quotaBytes = machine.disk.usedBytes() + 30_000
+  }
+  scenario.pass(3_000)
+  const hasty = scenario.client()
+  hasty.patience = 500_000
+  const refused = scenario.ask(hasty, ['XADD', KEY, '*', 'v', 'too much'])
+  assert.equal(refused.outcome, 'fail')
+  assert.ok(!(refused.reply instanceof Refused) || refused.reply.word === 'MISCONF')
+  assert.equal(scenario.read(client).length, 10)
+  assert.equal(scenario.ask(client, ['XTRIM', KEY, 'MAXLEN', '5']).outcome, 'ok')
+  for (const machine of cluster.machines) machine.mendDisk()
+  scenario.pass(3_000)
+  assert.equal(scenario.ask(client, ['XADD', KEY, '*', 'v', 'room']).outcome, 'ok')
+})
+
+test('orphan-pending: what a dead consumer held can be claimed after an election (rabbitmq#15473)', () => {
+  const scenario = new Scenario('orphan')
+  const { cluster } = scenario
+  const client = scenario.client()
+  scenario.ask(client, ['XGROUP', 'CREATE', KEY, 'g', '0', 'MKSTREAM'])
+  addMany(scenario, 6)
+  const dying = scenario.client()
+  const words = ['XREADGROUP', 'GROUP', 'g', 'dying', 'STREAMS', KEY, '>']
+  dying.begin({ words, key: KEY, producer: null, repeatable: false, block: 0 }, () => {})
+  scenario.pass(0.9)
+  const leader = scenario.leader()
+  cluster.crash(leader, 'kill')
+  dying.die()
+  const taken = scenario.ask(client, ['XAUTOCLAIM', KEY, 'g', 'heir', '0', '0', 'COUNT', '100'])
+  const rest = scenario.ask(client, ['XREADGROUP', 'GROUP', 'g', 'heir', 'STREAMS', KEY, '>'], {
+    key: KEY,
+  })
+  const seen = JSON.stringify([taken.reply, rest.reply]).match(/\d{13}-\d+/g) ?? []
+  assert.equal(new Set(seen.filter(id => !id.startsWith('0'))).size, 6)
+  cluster.start(leader)
+  scenario.finish()
+})
+
+test('empty-wal-file: a log that was begun and never written stops nobody (ra#170)', () => {
+  const scenario = new Scenario('empty wal', { nodes: 1, replicas: 1 })
+  const { cluster } = scenario
+  for (let life = 0; life < 10; life += 1) {
+    cluster.crash(1, 'power-hard')
+    cluster.start(1)
+    scenario.pass(life * 0.1)
+  }
+  addMany(scenario, 2)
+  scenario.finish()
+})
