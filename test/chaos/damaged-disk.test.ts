@@ -93,6 +93,29 @@ for (const { name, end, harm, says, repaired } of damages) {
   })
 }
 
+test('each node of an idle cluster is repaired, although its peers have nothing new', {
+  timeout: 240_000,
+}, async () => {
+  const storage = { segment_bytes: 4 * MiB }
+  await LocalCluster.run({ settings: { storage } }, async cluster => {
+    const load = new Load(cluster, await cluster.keyOfEach('orders'))
+    await load.start()
+    await sleep(1_500)
+    await load.stop()
+    for (const node of cluster.nodes) {
+      await node.terminate()
+      const segment = new NewestSegment(node.dataDir)
+      // The newest that was synced: nearly all of the log is good.
+      const hit = segment.records.findLast(({ next }) => next <= segment.syncedBelow)
+      segment.flip((hit?.next ?? 0) - 1)
+      node.start()
+      await cluster.awaitReady()
+      assert.match(node.log, /the write-ahead log is damaged/)
+    }
+    console.log(`each log damaged in turn, nobody writing: ${await load.judge()}`)
+  })
+})
+
 test('a node with a damaged log says so as long as nobody can repair it, and grants no majority', {
   timeout: 180_000,
 }, async () => {

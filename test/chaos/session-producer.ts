@@ -14,6 +14,8 @@ import type { LocalCluster } from './cluster.ts'
 
 const CALLS_A_FRAME = 64
 const REST_MS = 20
+/** When nothing of a frame was done. */
+const PAUSE_MS = 200
 const ANSWER_MS = 5_000
 /** Error words that say: send it again as it is. */
 const AGAIN = new Set(['CLUSTERDOWN', 'TRYAGAIN', 'LOADING', 'INDOUBT'])
@@ -64,9 +66,10 @@ export class SessionProducer {
         const value = `${this.#id}:${this.#sequence}`
         this.#open.set(this.#sequence, { sequence: this.#sequence, value, t0: 0 })
       }
+      const before = this.#open.size
       this.#send()
       await this.#answered()
-      await sleep(REST_MS)
+      await sleep(this.#open.size < before ? REST_MS : PAUSE_MS)
     }
   }
 
