@@ -74,6 +74,8 @@ const HANDOVER_MS: Ms = 2_000
 const HANDOVER_LOOK_MS: Ms = 20
 /** After the death of a leader's process, campaign within this time: half of it is the expected failover. */
 const CAMPAIGN_WITHIN_MS: Ms = 150
+/** After a start, how much longer those wait for a leader who are not meant to lead. */
+const SEEK_LATER_MS: Ms = 300
 /** sysexits.h: an input/output error. */
 const EXIT_DISK = 74
 const OPEN_READS_MAX = 100_000
@@ -131,6 +133,7 @@ export class Node {
     this.broker = this.#makeBroker()
     const voters = members.slice(0, META_VOTERS_MAX)
     this.#metaReplica = this.#load(META_SHARD, this.#meta, voters, members.slice(META_VOTERS_MAX))
+    this.#metaReplica.seekLeader(members[0] === config.node.id ? 0 : SEEK_LATER_MS)
     this.#reconciler = this.#makeReconciler(members)
     this.#balancer = this.#makeBalancer()
     this.leaders.onChange(() => this.broker.topologyChanged())
@@ -407,9 +410,9 @@ export class Node {
     const machine = new Machine()
     const replica = this.#load(shard.id, machine, shard.voters, [])
     this.#shards.set(shard.id, { replica, machine })
-    // The first leader is the one the map wants: it need not wait for a timeout on an empty log.
-    if (shard.voters[0] === this.#config.node.id && replica.raft.lastIndex === 0)
-      replica.raft.campaign()
+    // Who the map wants to lead tries first; the others give it time.
+    const isHome = shard.voters[0] === this.#config.node.id
+    replica.seekLeader(isHome ? 0 : SEEK_LATER_MS)
     this.turn.schedule()
   }
 

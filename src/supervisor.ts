@@ -45,6 +45,13 @@ type Child = {
   restartTimer: NodeJS.Timeout | null
 }
 
+/**
+ * How glibc's malloc treats buffers, which can only be said before a process begins.
+ * By itself it learns from each freed buffer to take larger ones from the heap, where
+ * they leave holes: a node with 1,000,000 entries of 128 bytes kept 90 MiB of them.
+ */
+const MALLOC = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '4194304' }
+
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #children: Child[] = []
@@ -159,7 +166,7 @@ export class Supervisor {
         '--config',
         join(dataDir, `${child.name}.yaml`),
       ],
-      { stdio: ['ignore', log, 'pipe', 'ipc'], env: environmentOfChild() },
+      { stdio: ['ignore', log, 'pipe', 'ipc'], env: { ...MALLOC, ...environmentOfChild() } },
     )
     closeSync(log)
     child.process = started

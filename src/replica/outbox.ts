@@ -1,14 +1,14 @@
 // What leaves this turn: one envelope a peer, whatever the number of shards.
 
-import type { NodeId, ShardId, Term } from '../base/types.ts'
+import type { NodeId, ShardId } from '../base/types.ts'
 import type { Message } from '../raft/message.ts'
-import type { Envelope, Network, SnapshotAck, SnapshotChunk } from './ports.ts'
+import type { Envelope, Lead, Network, SnapshotAck, SnapshotChunk } from './ports.ts'
 
 type Draft = {
   messages: { shard: ShardId; message: Message }[]
   chunks: SnapshotChunk[]
   acks: SnapshotAck[]
-  leads: readonly { readonly shard: ShardId; readonly term: Term }[]
+  leads: readonly Lead[]
   facts: Uint8Array
 }
 
@@ -37,7 +37,7 @@ export class Outbox {
     this.#draft(to).acks.push(ack)
   }
 
-  leads(to: NodeId, leads: readonly { readonly shard: ShardId; readonly term: Term }[]): void {
+  leads(to: NodeId, leads: readonly Lead[]): void {
     this.#draft(to).leads = leads
   }
 

@@ -89,13 +89,22 @@ export type SnapshotAck = {
   readonly failed: boolean
 }
 
+/** What a leader tells of itself. */
+export type Lead = {
+  readonly shard: ShardId
+  readonly term: Term
+  /** An entry that it applied, and the digest of its state behind it. */
+  readonly applied: Index
+  readonly digest: number
+}
+
 /** All messages to one peer in one turn. */
 export type Envelope = {
   readonly messages: readonly { readonly shard: ShardId; readonly message: Message }[]
   readonly chunks: readonly SnapshotChunk[]
   readonly acks: readonly SnapshotAck[]
-  /** Shards that the sender leads, with their terms: told on change and with heartbeats. */
-  readonly leads: readonly { readonly shard: ShardId; readonly term: Term }[]
+  /** Shards that the sender leads: told on change, and a few times a second. */
+  readonly leads: readonly Lead[]
   /** Who the sender is, in the caretaker's encoding: sent when the link came up. Empty otherwise. */
   readonly facts: Uint8Array
 }

@@ -34,9 +34,11 @@ import type { RaftOptions } from '../raft/options.ts'
 import { Raft } from '../raft/raft.ts'
 import type { ShardWrite } from '../storage/storage.ts'
 import { Batch, type Producer, type SealedBatch } from './batch.ts'
+import { Digests } from './digests.ts'
 import type { Asker, Query, Refusal, StateMachine } from './ports.ts'
 import { loseBatch, Proposals } from './proposals.ts'
 import { Reads } from './reads.ts'
+import { Succession } from './succession.ts'
 import { type BlockedWrite, Waiters } from './waiters.ts'
 
 /** What a replica needs of the turn that drives it. */
@@ -106,8 +108,9 @@ export class Replica<R> {
   #applied: Index
   /** Payload bytes applied since the state was last written as a snapshot. */
   #bytesSinceSnapshot = 0
+  readonly #digests = new Digests()
   #deposed: Timer | null = null
-  #campaign: Timer | null = null
+  readonly #succession: Succession
   /** The disk lost part of what this replica promised: it takes no part until it is repaired. */
   #amnesiac: boolean
   /** Ticks for which a repaired replica still votes for nobody, and the term up to which it never will. */
@@ -138,6 +141,7 @@ export class Replica<R> {
     this.#durable = this.#hard
     this.raft = new Raft({ ...options.raft, id: options.self, applied }, log, host.random)
     this.#term = this.raft.term
+    this.#succession = new Succession(host, this.raft, options.campaignWithin)
   }
 
   /** Whether this replica waits for repair by its leader's snapshot (repairs.ts). */
@@ -163,6 +167,11 @@ export class Replica<R> {
 
   get commit(): Index {
     return this.raft.committed
+  }
+
+  /** The digest of the state behind the entry at `index`, if that was applied lately. */
+  digestAt(index: Index): number | null {
+    return this.#digests.at(index)
   }
 
   /** How much log a restart would replay, in bytes of payload. */
@@ -238,6 +247,11 @@ export class Replica<R> {
     return this.raft.lastIndex - progress.match
   }
 
+  /** Begins to look for a leader, once the replica is in its place. `delay` orders who tries first. */
+  seekLeader(delay: Ms): void {
+    if (!this.#amnesiac) this.#succession.begin(delay)
+  }
+
   transferLeader(to: NodeId): void {
     this.raft.transferLeader(to)
     this.#host.schedule()
@@ -273,7 +287,7 @@ export class Replica<R> {
     this.raft.reportUnreachable(peer)
     if (this.raft.leader !== peer || this.#stopped || this.#amnesiac) return
     this.raft.forgetLeader()
-    this.#campaignSoon(0)
+    this.#succession.begin(0)
   }
 
   /** Hands what clients left to Raft: first the writes, then one round for the reads. */
@@ -313,7 +327,10 @@ export class Replica<R> {
   apply(): boolean {
     if (this.#applyWork.length === 0) return false
     for (const work of this.#applyWork) {
-      for (const entry of work.entries) this.#applyEntry(entry)
+      for (const entry of work.entries) {
+        this.#applyEntry(entry)
+        this.#digests.note(entry.index, this.machine.digest())
+      }
       for (const response of work.responses) this.raft.step(response)
     }
     this.#applyWork.length = 0
@@ -357,7 +374,7 @@ export class Replica<R> {
   stop(): void {
     this.#stopped = true
     this.#deposed?.cancel()
-    this.#campaign?.cancel()
+    this.#succession.stop()
     this.#loseUnsent()
     this.#reads.loseAll('moved')
     this.#waiters.loseAll('unblocked')
@@ -527,10 +544,7 @@ export class Replica<R> {
     this.#leader = leader
     this.#term = term
     this.#leads = leads
-    if (leader !== NO_NODE) {
-      this.#campaign?.cancel()
-      this.#campaign = null
-    }
+    if (leader !== NO_NODE) this.#succession.end()
     this.#host.leaderChanged(this.shard, leader, term)
     if (led && !leads) this.#stepDown(term)
     // Raft drops the reads of an older term, also of a leader that was elected again at once.
@@ -545,24 +559,6 @@ export class Replica<R> {
     this.#deposed = this.#host.clock.after(this.#options.inDoubtAfter, () => {
       this.#deposed = null
       this.#proposals.loseBefore(term)
-    })
-  }
-
-  /**
-   * Campaigns, by pre-vote, after a random part of `campaignWithin`, and again
-   * until there is a leader: others may have learned of the death later and
-   * refused the first time.
-   */
-  #campaignSoon(delay: Ms): void {
-    if (this.#campaign !== null) return
-    const within = this.#options.campaignWithin
-    this.#campaign = this.#host.clock.after(delay + this.#host.random.below(within), () => {
-      this.#campaign = null
-      if (this.#stopped || this.raft.leader !== NO_NODE) return
-      // An election that is under way is left to end: a slow disk is no reason to begin another.
-      if (this.raft.role !== 'candidate') this.raft.campaign()
-      this.#host.schedule()
-      this.#campaignSoon(within)
     })
   }
 }

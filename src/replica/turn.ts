@@ -21,7 +21,14 @@ import type { DiskError } from '../storage/disk.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Leaders } from './leaders.ts'
 import { Outbox } from './outbox.ts'
-import type { Envelope, Network, NetworkListener, SnapshotAck, SnapshotChunk } from './ports.ts'
+import type {
+  Envelope,
+  Lead,
+  Network,
+  NetworkListener,
+  SnapshotAck,
+  SnapshotChunk,
+} from './ports.ts'
 import type { Host, PersistWork, Replica } from './replica.ts'
 
 /** The part of a replica that the turn drives, whatever its machine answers. */
@@ -36,6 +43,8 @@ type Driven = Pick<
   | 'serveReads'
   | 'shard'
   | 'isLeader'
+  | 'applied'
+  | 'digestAt'
   | 'term'
   | 'raft'
   | 'stop'
@@ -78,6 +87,8 @@ const TICKS_AT_ONCE_MAX = 2
 /** Rounds of gather and apply in one turn, before other input gets its chance. */
 const ROUNDS_MAX = 4
 const EXIT_DISK = 74
+/** sysexits.h: an internal software error. */
+const EXIT_DIVERGED = 70
 /** How often the space on the disk is looked at. */
 const SPACE_EVERY_MS: Ms = 1_000
 
@@ -267,7 +278,10 @@ export class Turn implements Host, NetworkListener {
       this.#messages.add(envelope.messages.length)
       if (envelope.facts.length > 0) this.#onFacts(from, envelope.facts)
       for (const { shard, message } of envelope.messages) this.#deliver(from, shard, message)
-      for (const { shard, term } of envelope.leads) this.#ports.leaders.announced(shard, from, term)
+      for (const lead of envelope.leads) {
+        this.#ports.leaders.announced(lead.shard, from, lead.term)
+        this.#compare(from, lead)
+      }
       for (const chunk of envelope.chunks) this.#snapshots?.receiveChunk(from, chunk)
       for (const ack of envelope.acks) this.#snapshots?.receiveAck(from, ack)
     }
@@ -361,11 +375,27 @@ export class Turn implements Host, NetworkListener {
   #announce(): void {
     this.#leadsChanged = false
     this.#ticksSinceAnnounce = 0
-    const leads: { shard: ShardId; term: Term }[] = []
+    const leads: Lead[] = []
     for (const replica of this.#replicas.values()) {
-      if (replica.isLeader) leads.push({ shard: replica.shard, term: replica.term })
+      if (!replica.isLeader) continue
+      const { shard, term, applied } = replica
+      leads.push({ shard, term, applied, digest: replica.digestAt(applied) ?? 0 })
     }
     if (leads.length > 0) for (const peer of this.#up) this.#outbox.leads(peer, leads)
+  }
+
+  /** Stops this node when its state is not the leader's: a wrong state spreads. */
+  #compare(from: NodeId, { shard, applied, digest }: Lead): void {
+    const ours = this.#replicas.get(shard)?.digestAt(applied) ?? null
+    if (ours === null || ours === digest || digest === 0) return
+    this.#ports.logger.error(
+      { shard, applied, from, ours, digest },
+      "state differs from the leader's",
+    )
+    this.#ports.exit(
+      EXIT_DIVERGED,
+      `shard ${shard}: the state behind entry ${applied} differs from the leader's`,
+    )
   }
 
   #undelivered(peer: NodeId, envelope: Envelope): void {

@@ -83,28 +83,45 @@ function byStart(a: { readonly first: number }, b: { readonly first: number }): 
   return a.first - b.first
 }
 
+type ListedRange = SlotRange & { readonly members: readonly NodeFacts[] }
+
+/**
+ * Leaves a node out of the followers of a range until a range that it leads was
+ * listed. Clients take a node for what they see it as first (redis-py sends DBSIZE
+ * and FLUSHALL only to those that came first as leaders), and to Redis no node is both.
+ */
+function leadersFirst(ranges: readonly ListedRange[]): readonly ListedRange[] {
+  const leaders = new Set(ranges.map(({ members }) => members[0]?.id))
+  const listed = new Set<NodeId>()
+  return ranges.map(range => {
+    const [leader, ...followers] = range.members
+    if (leader === undefined) return range
+    listed.add(leader.id)
+    const known = followers.filter(({ id }) => listed.has(id) || !leaders.has(id))
+    return { ...range, members: [leader, ...known] }
+  })
+}
+
 function slotsReply(desk: Desk): Reply {
   const slots = desk.ports.directory.map()
   const ranges = [...slots.shards.values()].flatMap(shard =>
     shard.ranges.map(range => ({ ...range, members: membersOf(desk, slots, shard) })),
   )
   return array(
-    ranges
-      .sort(byStart)
-      .map(({ first, last, members }) =>
-        array([
-          integer(first),
-          integer(last),
-          ...members.map(node =>
-            array([
-              text(node.resp.host),
-              integer(node.resp.port),
-              text(clusterNodeId(node)),
-              map([]),
-            ]),
-          ),
-        ]),
-      ),
+    leadersFirst(ranges.sort(byStart)).map(({ first, last, members }) =>
+      array([
+        integer(first),
+        integer(last),
+        ...members.map(node =>
+          array([
+            text(node.resp.host),
+            integer(node.resp.port),
+            text(clusterNodeId(node)),
+            map([]),
+          ]),
+        ),
+      ]),
+    ),
   )
 }
 

@@ -4,7 +4,7 @@
 // what is unknown is passed over. Entries are copied once, into the frame; a
 // decoded envelope holds views of the frame it came in, which nobody writes to.
 
-import type { NodeId, ShardId, Term } from '../../base/types.ts'
+import type { NodeId, ShardId } from '../../base/types.ts'
 import type {
   ConfState,
   Entry,
@@ -13,7 +13,7 @@ import type {
   MessageType,
   SnapshotMeta,
 } from '../../raft/message.ts'
-import type { Envelope, SnapshotAck, SnapshotChunk } from '../../replica/ports.ts'
+import type { Envelope, Lead, SnapshotAck, SnapshotChunk } from '../../replica/ports.ts'
 import { BYTES, FIXED32, VARINT, WireError, WireReader, WireWriter } from './wire.ts'
 
 /** Version of what peers say to each other; nodes of different versions do not talk. */
@@ -108,6 +108,8 @@ export function encodeEnvelopeFrame(envelope: Envelope): Buffer {
   for (let i = envelope.leads.length - 1; i >= 0; i -= 1) {
     const lead = envelope.leads[i] as Envelope['leads'][number]
     const leadEnd = writer.position
+    writer.uint(4, lead.digest)
+    writer.uint(3, lead.applied)
     writer.uint(2, lead.term)
     writer.uint(1, lead.shard)
     writer.closeNested(4, leadEnd)
@@ -213,7 +215,7 @@ export function decodeEnvelopeFrame(frame: Buffer): Envelope {
   const messages: { shard: ShardId; message: Message }[] = []
   const chunks: SnapshotChunk[] = []
   const acks: SnapshotAck[] = []
-  const leads: { shard: ShardId; term: Term }[] = []
+  const leads: Lead[] = []
   let facts: Uint8Array = EMPTY
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     switch (tag) {
@@ -419,12 +421,14 @@ function readAck(reader: WireReader): SnapshotAck {
   return ack
 }
 
-function readLead(reader: WireReader): { shard: ShardId; term: Term } {
+function readLead(reader: WireReader): Lead {
   const outer = reader.open()
-  const lead = { shard: 0, term: 0 }
+  const lead = { shard: 0, term: 0, applied: 0, digest: 0 }
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === ((1 << 3) | VARINT)) lead.shard = reader.uint()
     else if (tag === ((2 << 3) | VARINT)) lead.term = reader.uint()
+    else if (tag === ((3 << 3) | VARINT)) lead.applied = reader.uint()
+    else if (tag === ((4 << 3) | VARINT)) lead.digest = reader.uint()
     else reader.skip(tag)
   }
   reader.close(outer)

@@ -87,7 +87,15 @@ const envelope: fc.Arbitrary<Envelope> = fc.record({
     fc.record({ shard: small, index: number, term: number, offset: number, failed: fc.boolean() }),
     { maxLength: 3 },
   ),
-  leads: fc.array(fc.record({ shard: small, term: number }), { maxLength: 3 }),
+  leads: fc.array(
+    fc.record({
+      shard: small,
+      term: number,
+      applied: number,
+      digest: fc.nat({ max: 0xffff_ffff }),
+    }),
+    { maxLength: 3 },
+  ),
   facts: bytes,
 })
 
@@ -109,7 +117,7 @@ function sample(data: Uint8Array): Envelope {
     messages: [{ shard: 2, message: { ...(first as Message), entries: [normal] } }],
     chunks: [],
     acks: [],
-    leads: [{ shard: 2, term: 3 }],
+    leads: [{ shard: 2, term: 3, applied: 9, digest: 5 }],
     facts: Buffer.alloc(0),
   }
 }

@@ -71,13 +71,13 @@ test('an envelope larger than a frame arrives in parts, in order', async () => {
   const large: Envelope = {
     ...append(0),
     messages: [0, 1, 2, 3, 4].flatMap(i => append(i, Buffer.alloc(size, i)).messages),
-    leads: [{ shard: 1, term: 7 }],
+    leads: [{ shard: 1, term: 7, applied: 4, digest: 9 }],
   }
   assert.ok(one.door.send(2, large))
   await two.until(() => indexes(two).length === 5)
   assert.ok(two.heard.length > 1)
   assert.deepEqual(indexes(two), [0, 1, 2, 3, 4])
-  assert.deepEqual(two.heard.at(-1)?.envelope.leads, [{ shard: 1, term: 7 }])
+  assert.deepEqual(two.heard.at(-1)?.envelope.leads, [{ shard: 1, term: 7, applied: 4, digest: 9 }])
 })
 
 test('chunks go by the bulk stream', async () => {

@@ -420,6 +420,10 @@ export interface Lead {
   shard: number;
   /** The term of the leadership. */
   term: bigint;
+  /** An entry that the leader applied. */
+  applied: bigint;
+  /** The digest of its state behind that entry; 0 when it is not known. */
+  digest: number;
 }
 
 function createBaseReceiveRequest(): ReceiveRequest {
@@ -2184,7 +2188,7 @@ export const SnapshotAck: MessageFns<SnapshotAck> = {
 };
 
 function createBaseLead(): Lead {
-  return { shard: 0, term: 0n };
+  return { shard: 0, term: 0n, applied: 0n, digest: 0 };
 }
 
 export const Lead: MessageFns<Lead> = {
@@ -2197,6 +2201,15 @@ export const Lead: MessageFns<Lead> = {
         throw new globalThis.Error("value provided for field message.term of type uint64 too large");
       }
       writer.uint32(16).uint64(message.term);
+    }
+    if (message.applied !== 0n) {
+      if (BigInt.asUintN(64, message.applied) !== message.applied) {
+        throw new globalThis.Error("value provided for field message.applied of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.applied);
+    }
+    if (message.digest !== 0) {
+      writer.uint32(32).uint32(message.digest);
     }
     return writer;
   },
@@ -2230,6 +2243,22 @@ export const Lead: MessageFns<Lead> = {
             message.term = reader.uint64() as bigint;
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.applied = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.digest = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2246,6 +2275,8 @@ export const Lead: MessageFns<Lead> = {
     return {
       shard: isSet(object.shard) ? globalThis.Number(object.shard) : 0,
       term: isSet(object.term) ? BigInt(object.term) : 0n,
+      applied: isSet(object.applied) ? BigInt(object.applied) : 0n,
+      digest: isSet(object.digest) ? globalThis.Number(object.digest) : 0,
     };
   },
 
@@ -2257,6 +2288,12 @@ export const Lead: MessageFns<Lead> = {
     if (message.term !== 0n) {
       obj.term = message.term.toString();
     }
+    if (message.applied !== 0n) {
+      obj.applied = message.applied.toString();
+    }
+    if (message.digest !== 0) {
+      obj.digest = Math.round(message.digest);
+    }
     return obj;
   },
 
@@ -2267,6 +2304,8 @@ export const Lead: MessageFns<Lead> = {
     const message = createBaseLead();
     message.shard = object.shard ?? 0;
     message.term = (object.term !== undefined && object.term !== null) ? BigInt(object.term) : 0n;
+    message.applied = (object.applied !== undefined && object.applied !== null) ? BigInt(object.applied) : 0n;
+    message.digest = object.digest ?? 0;
     return message;
   },
 };
