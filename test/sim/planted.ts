@@ -195,7 +195,7 @@ const raft: readonly Planted[] = [
         to: 'if (core.tracker.isSingleton || leased || read.index >= 0) {',
       },
     ],
-    caughtBy: { seeds: '1..120' },
+    caughtBy: { tests: 'test/sim/regressions.test.ts' },
   },
   {
     name: 'read-before-own-commit',
@@ -219,7 +219,7 @@ const raft: readonly Planted[] = [
         to: 'const count = Number(view.getBigUint64(0)) >= 0 ? this.#takenCount : 0',
       },
     ],
-    caughtBy: { tests: 'test/unit/raft/*.test.ts' },
+    caughtBy: { tests: 'test/sim/regressions.test.ts' },
   },
   {
     name: 'no-stickiness',
