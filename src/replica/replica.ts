@@ -267,6 +267,17 @@ export class Replica<R> {
 
   // ── called by the turn ──────────────────────────────────────────────────────
 
+  /**
+   * A commit index that no write carried yet, or null. It need not be durable, but
+   * a restart with it applies its log at once, without waiting for a leader.
+   */
+  unwritten(): ShardWrite | null {
+    const hard = this.#hard
+    if (hard.commit === this.#written.commit || hard.term !== this.#durable.term) return null
+    this.#written = hard
+    return { shard: this.shard, hardState: hard, entries: [], snapshot: null }
+  }
+
   /** The disk brought entries that Raft had to do without. */
   entriesFetched(): void {
     this.raft.entriesFetched()
