@@ -19,6 +19,8 @@ import { Load } from './load.ts'
 
 const MiB = 1024 * 1024
 const SIZE_MIB = 64
+const MOUNT = 'mount'
+const UNMOUNT = 'umount'
 const settings = {
   storage: {
     segment_bytes: 2 * MiB,
@@ -32,7 +34,7 @@ const settings = {
 function mountSmall(): { directory: string; why: null } | { directory: null; why: string } {
   const directory = mkdtempSync(join(tmpdir(), 'slotcast-full-'))
   const options = ['-t', 'tmpfs', '-o', `size=${SIZE_MIB}m`, 'tmpfs', directory]
-  const { status, stderr } = spawnSync('mount', options, { encoding: 'utf8' })
+  const { status, stderr } = spawnSync(MOUNT, options, { encoding: 'utf8' })
   if (status === 0) return { directory, why: null }
   rmdirSync(directory)
   return { directory: null, why: `no small file system: ${stderr?.trim() || 'mount failed'}` }
@@ -65,7 +67,7 @@ class SmallDisk {
   }
 
   unmount(): void {
-    spawnSync('umount', [this.directory])
+    spawnSync(UNMOUNT, [this.directory])
     rmdirSync(this.directory)
   }
 }
