@@ -1,4 +1,4 @@
-// The command line: `slotcast dev`, `node`, `ctl`, `verify`.
+// The command line: `slotcast dev`, `node`, `ctl`, `bench`, `verify`.
 //
 // Each command is a file of its own, loaded when asked for, so that a node does not
 // load tables and `ctl` does not load a storage engine. A failure of the world ends
@@ -7,6 +7,7 @@
 import { enableCompileCache } from 'node:module'
 import { Command, InvalidArgumentError } from 'commander'
 import { OperationalError } from './base/errors.ts'
+import { addBenchCommand } from './bench.ts'
 import { configurationHelp } from './config-page.ts'
 import { addControlCommands } from './ctl.ts'
 
@@ -88,6 +89,7 @@ async function main(): Promise<void> {
   enableCompileCache()
   const program = makeProgram()
   addControlCommands(program)
+  addBenchCommand(program)
   try {
     await program.parseAsync()
   } catch (error) {

@@ -16,9 +16,9 @@ export class Succession {
   readonly #raft: Raft
   readonly #within: Ms
   readonly #schedule: () => void
-  /** The leader whose process died last: no vote comes from there. */
-  #dead: NodeId = NO_NODE
   #timer: Timer | null = null
+  /** The node whose process died last, or NO_NODE: no candidacy waits for its vote. */
+  #dead: NodeId = NO_NODE
   #stopped = false
 
   /** @param within attempts are spread over this time, so that two seldom meet */
@@ -37,18 +37,18 @@ export class Succession {
   /**
    * Campaigns after `delay` and a random part of the spread, unless there is a leader by then.
    *
-   * @param dead the leader whose process is known to be dead
+   * @param dead the leader whose process died, if that is the reason
    */
-  begin(delay: Ms, dead = this.#dead): void {
+  begin(delay: Ms, dead: NodeId = this.#dead): void {
     this.#dead = dead
     if (this.#timer !== null || this.#stopped) return
     this.#timer = this.#clock.after(delay + this.#random.below(this.#within), () => {
       this.#timer = null
       if (this.#raft.leader !== NO_NODE) return
-      // An election that is under way is left to end: a slow disk is no reason to begin another.
-      // But two candidates that refused each other would wait for the vote of the dead.
-      const isOpen = this.#raft.role === 'candidate' && !this.#raft.isLostWithout(this.#dead)
-      if (!isOpen) this.#raft.campaign()
+      // An election that is under way is left to end, for a slow disk is no reason to
+      // begin another; unless two candidates refused each other and the third is dead.
+      const isOver = this.#raft.role !== 'candidate' || this.#raft.isLostWithout(this.#dead)
+      if (isOver) this.#raft.campaign()
       this.#schedule()
       this.begin(this.#within)
     })
