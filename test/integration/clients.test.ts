@@ -11,6 +11,7 @@ import { LocalCluster } from '../chaos/cluster.ts'
 import { redisCliSession, withoutRedisCli } from './redis-cli-session.ts'
 
 const PYTHON = '/usr/bin/python3'
+const PROTOC = 'protoc'
 const PROGRAM = fileURLToPath(new URL('python/session.py', import.meta.url))
 const CALLS = 8 * 64
 
@@ -18,10 +19,7 @@ const CALLS = 8 * 64
 function withoutPython(): string | false {
   if (spawnSync(PYTHON, ['-c', 'import grpc, google.protobuf']).status !== 0)
     return `${PYTHON} has no grpcio`
-  const makers = [
-    spawnSync('protoc', ['--version']),
-    spawnSync(PYTHON, ['-c', 'import grpc_tools']),
-  ]
+  const makers = [spawnSync(PROTOC, ['--version']), spawnSync(PYTHON, ['-c', 'import grpc_tools'])]
   return makers.some(({ status }) => status === 0) ? false : 'neither protoc nor grpc_tools is here'
 }
 

@@ -3,14 +3,16 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 
+const REDIS_CLI = 'redis-cli'
+
 /** Why it cannot be run here, or false. */
 export function withoutRedisCli(): string | false {
-  return spawnSync('redis-cli', ['--version']).status === 0 ? false : 'redis-cli is not installed'
+  return spawnSync(REDIS_CLI, ['--version']).status === 0 ? false : 'redis-cli is not installed'
 }
 
 /** Runs all commands by one redis-cli, which prints an answer each. */
 function type(port: number, commands: readonly string[]): string[] {
-  const { stdout, status, stderr } = spawnSync('redis-cli', ['-c', '-p', String(port)], {
+  const { stdout, status, stderr } = spawnSync(REDIS_CLI, ['-c', '-p', String(port)], {
     input: `${commands.join('\n')}\n`,
     encoding: 'utf8',
     timeout: 20_000,
