@@ -152,7 +152,7 @@ export const OPTIONS = {
   },
   'cluster.storage.cache_bytes': {
     kind: 'integer',
-    default: 16 * MiB,
+    default: 4 * MiB,
     range: [64 * KiB, 64 * GiB],
     doc: 'Newest log entries kept in memory, per shard. Older ones are read from disk when a follower asks for them.',
   },

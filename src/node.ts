@@ -147,6 +147,9 @@ export class Node {
   /** Null when this node serves; otherwise why not. */
   ready(): string | null {
     if (this.#stopping) return 'stopping'
+    for (const { shard, amnesiac } of this.#replicas.values()) {
+      if (amnesiac) return `the log of shard ${shard} is damaged: waiting for its leader's snapshot`
+    }
     const map = this.#meta.map
     if (map.epoch === 0) return 'the cluster is not made yet: waiting for all seeds'
     for (const shard of map.shards.values()) {

@@ -45,13 +45,6 @@ type Child = {
   restartTimer: NodeJS.Timeout | null
 }
 
-/**
- * How glibc's malloc treats buffers, which can only be said before a process begins.
- * By itself it learns from each freed buffer to take larger ones from the heap, where
- * they leave holes: a node with 1,000,000 entries of 128 bytes kept 90 MiB of them.
- */
-const MALLOC = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '4194304' }
-
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #children: Child[] = []
@@ -159,6 +152,7 @@ export class Supervisor {
     const started = spawn(
       process.execPath,
       [
+        ...NODE_FLAGS,
         join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? 'main.ts' : 'main.js'),
         'node',
         '--config',
@@ -166,7 +160,7 @@ export class Supervisor {
         '--config',
         join(dataDir, `${child.name}.yaml`),
       ],
-      { stdio: ['ignore', log, 'pipe', 'ipc'], env: { ...MALLOC, ...environmentOfChild() } },
+      { stdio: ['ignore', log, 'pipe', 'ipc'], env: environmentOfChild() },
     )
     closeSync(log)
     child.process = started
@@ -270,6 +264,13 @@ export class Supervisor {
 function say(line: string): void {
   process.stdout.write(`${line}\n`)
 }
+
+/**
+ * A small young generation: buffers that a turn needs are freed, and their memory used
+ * again, some twenty times a second and not two. At 16 MiB, the default, a loaded
+ * node held 100 MiB more and spent a fifth of its time on page faults.
+ */
+const NODE_FLAGS = ['--max-semi-space-size=2']
 
 /** What belongs to one node must not come from the environment of all. */
 function environmentOfChild(): NodeJS.ProcessEnv {

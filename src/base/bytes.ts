@@ -182,6 +182,11 @@ export class Writer {
     return this.#buffer.subarray(from, to)
   }
 
+  /** Begins anew in the same memory: views of what was written are void. */
+  clear(): void {
+    this.#length = 0
+  }
+
   /** What was written, which the caller owns from now on. The writer begins anew. */
   take(): Buffer {
     const taken = this.#buffer.subarray(0, this.#length)

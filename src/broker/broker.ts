@@ -7,6 +7,7 @@
 
 import type { Argv } from '../base/argv.ts'
 import { assert } from '../base/assert.ts'
+import type { Timer } from '../base/clock.ts'
 import type { Counter } from '../base/metrics.ts'
 import type { Ms, NodeId, ShardId } from '../base/types.ts'
 import type { CommandSpec } from '../machine/command.ts'
@@ -22,6 +23,9 @@ import { inDoubt, unblocked, unblockedByClient } from './refusals.ts'
 import { Road } from './road.ts'
 import { type Client, Session, type SessionOptions, type SessionOwner } from './session.ts'
 
+/** Parked commands are tried again this often, if nothing changed before: some have waited long enough. */
+const PARK_LOOK_MS: Ms = 50
+
 export class Broker implements SessionOwner {
   readonly #ports: BrokerPorts
   readonly #road: Road
@@ -36,6 +40,9 @@ export class Broker implements SessionOwner {
   #inFlight = 0
   /** Sessions that may go on, looked at in `flush`. */
   #waking: Session[] = []
+  /** Sessions whose held command waits for its shard to have a leader. */
+  readonly #parked = new Set<Session>()
+  #parkTimer: Timer | null = null
   #flushWanted = false
   #soonAsked = false
   /** The clock as of the last flush: fine enough for `idle`. */
@@ -57,6 +64,7 @@ export class Broker implements SessionOwner {
       shards: () => this.#shards(),
       unblock: (session, withError) => this.#unblock(session, withError),
       kill: (session, reason) => this.#kill(session, reason),
+      park: session => this.#park(session),
     })
     const { metrics } = ports
     this.#inDoubt = metrics.counter('broker_in_doubt_total', 'Commands answered with INDOUBT')
@@ -169,6 +177,7 @@ export class Broker implements SessionOwner {
 
   /** Called by the roof when the map or a leader changed. */
   topologyChanged(): void {
+    this.#unpark()
     for (const listener of this.#topologyListeners) listener()
   }
 
@@ -176,10 +185,7 @@ export class Broker implements SessionOwner {
   settled(session: Session, reply: Reply): void {
     this.#inFlight -= 1
     if (reply.kind === 'error') this.#tally.errors += 1
-    if (session.paused && !session.waking) {
-      session.waking = true
-      this.#waking.push(session)
-    }
+    if (session.paused) this.#wakeSoon(session)
     if (!this.#flushWanted) this.#wantFlush()
   }
 
@@ -222,12 +228,35 @@ export class Broker implements SessionOwner {
     return !stop
   }
 
+  #wakeSoon(session: Session): void {
+    if (session.waking) return
+    session.waking = true
+    this.#waking.push(session)
+  }
+
+  #park(session: Session): void {
+    this.#parked.add(session)
+    this.#parkTimer ??= this.#ports.clock.after(PARK_LOOK_MS, () => {
+      this.#parkTimer = null
+      this.#unpark()
+    })
+  }
+
+  /** Lets all parked commands try again; those that still find no leader come back here. */
+  #unpark(): void {
+    if (this.#parked.size === 0) return
+    for (const session of this.#parked) this.#wakeSoon(session)
+    this.#parked.clear()
+    if (!this.#flushWanted) this.#wantFlush()
+  }
+
   #wake(session: Session): void {
     if (session.closed || session.closing !== null) return
     const { held } = session
     if (held !== null) {
       session.held = null
       this.#road.take(session, held.argv, held.place, held.producer, false)
+      if (session.held === null) session.parkedUntil = null
     }
     if (this.#mayGoOn(session)) session.client.resume()
   }

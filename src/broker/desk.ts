@@ -36,6 +36,8 @@ export interface Desk {
   readonly startedAt: Ms
   /** All shards with a replica here, by number. */
   shards(): readonly Shard[]
+  /** Tries the session's held command again when leaders change, or a little later. */
+  park(session: Session): void
   /** Ends `session` once what it is owed is written. */
   kill(session: Session, reason: string): void
   /** CLIENT UNBLOCK. @returns whether it waited */

@@ -8,7 +8,7 @@
 import { Argv } from '../base/argv.ts'
 import { limits } from '../base/limits.ts'
 import type { Counter } from '../base/metrics.ts'
-import type { ShardId } from '../base/types.ts'
+import { type Ms, NO_NODE, type ShardId } from '../base/types.ts'
 import { Wait } from '../base/wait.ts'
 import { isError } from '../machine/command.ts'
 import { wrongArity } from '../machine/commands/table.ts'
@@ -40,6 +40,8 @@ const KEY_TOO_LONG = -3
 /** SCAN's answer behind the last shard. */
 const SCAN_END = array([text('0'), EMPTY_ARRAY])
 const invalidCursor = fail('ERR invalid cursor')
+/** How long a command waits for its shard to have a leader, before CLUSTERDOWN. */
+const PARK_MS: Ms = 1_000
 
 /** Whether these words of a command that can wait ask for it. */
 function mayBlock(entry: Entry, argv: Argv): boolean {
@@ -153,7 +155,7 @@ export class Road {
     }
     const shard = this.#desk.ports.shard(shardId)
     if (shard === undefined || !shard.replica.isLeader)
-      return this.#notHere(session, argv, entry, place, shard)
+      return this.#notHere(session, argv, entry, place, producer, shard)
     if (entry.grows && this.#desk.ports.memoryFull()) return refusals.outOfMemory
     return entry.writes
       ? this.#propose(session, argv, entry, place, producer, shard)
@@ -224,8 +226,9 @@ export class Road {
     argv: Argv,
     entry: Entry,
     place: number,
+    producer: Producer | null,
     shard: Shard | undefined,
-  ): Reply {
+  ): Reply | null {
     if (session.readonly && shard !== undefined && !entry.writes && !mayBlock(entry, argv))
       return this.#readHere(argv, entry, shard)
     const slot = session.slotAt(place)
@@ -233,9 +236,27 @@ export class Road {
       const { directory, self } = this.#desk.ports
       const leader = directory.leaderOf(directory.map().ownerOf(slot))
       // Not serving yet what is said to be led here: nobody else does, either.
-      if (leader === self) return refusals.clusterDown
+      if (leader === self || leader === NO_NODE)
+        return this.#park(session, argv, place, producer) ? null : refusals.clusterDown
     }
     return this.redirect(session, slot)
+  }
+
+  /**
+   * Holds a command whose shard has no leader just now: elections are short, and
+   * many clients take CLUSTERDOWN for the end. Only ordered sessions wait so; the
+   * others are told to try again.
+   *
+   * @returns false: it has waited long enough
+   */
+  #park(session: Session, argv: Argv, place: number, producer: Producer | null): boolean {
+    if (!session.ordered) return false
+    const now = this.#desk.ports.clock.monotonic()
+    session.parkedUntil ??= now + PARK_MS
+    if (now >= session.parkedUntil) return false
+    session.held = { argv: argv.copy(), place, producer }
+    this.#desk.park(session)
+    return true
   }
 
   /** Reads this node's own copy at once, however old it is. */

@@ -83,6 +83,8 @@ export class Session implements Asker<Reply> {
   /** Waits that CLIENT UNBLOCK ends with an error. */
   readonly unblockErrors = new Set<number>()
   held: Held | null = null
+  /** The held command waits for its shard to have a leader, no longer than to this time (monotonic). */
+  parkedUntil: Ms | null = null
   /** execute returned false; the client waits for resume. */
   paused = false
   /** The desk will look at it at the end of the turn. */

@@ -65,6 +65,8 @@ export class SnapshotCut {
   readonly #earlyProducers = new Map<Producer, Buffer>()
   #nextProducer = 0
   #headWritten = false
+  /** The same memory for every slice: a large state must not leave its size in garbage. */
+  #writer: Writer | null = null
   #ended = false
   #checksum = 0
 
@@ -95,12 +97,14 @@ export class SnapshotCut {
     this.#earlyProducers.set(producer, writer.take())
   }
 
-  /** The next `bytesMax` bytes or somewhat more, or null at the end. */
+  /** The next `bytesMax` bytes or somewhat more, or null at the end. Overwritten by the next call. */
   next(bytesMax: number): Uint8Array | null {
     if (this.#ended) return null
-    const writer = new Writer(bytesMax + PART_BYTES)
+    this.#writer ??= new Writer(bytesMax + PART_BYTES)
+    const writer = this.#writer
+    writer.clear()
     while (!this.#ended && writer.length < bytesMax) this.#writeFrame(writer)
-    return writer.take()
+    return writer.view(0, writer.length)
   }
 
   close(): void {

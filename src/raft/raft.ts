@@ -134,6 +134,17 @@ export class Raft {
   }
 
   /**
+   * Whether this candidacy cannot be won without the vote of `gone`. Two candidates
+   * that refused each other would wait for their election timeouts; a host that
+   * knows the third to be dead need not.
+   */
+  isLostWithout(gone: NodeId): boolean {
+    const { role, tracker, votes } = this.#core
+    if (role !== 'candidate') return false
+    return tracker.tally(id => votes.get(id) ?? (id === gone ? false : undefined)) === 'lost'
+  }
+
+  /**
    * Proposes one entry for each payload, all or none. The core keeps the bytes.
    *
    * @returns null: taken; on a leader the entries end at lastIndex. Taken is not

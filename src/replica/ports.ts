@@ -8,7 +8,7 @@ import type { ConfState, Message } from '../raft/message.ts'
 
 /** Reads a state that was cut when the reader was made, however it changes meanwhile. */
 export interface SnapshotReader {
-  /** The next at most `bytesMax` bytes or so, or null at the end. A slice of work, never all of it. */
+  /** The next `bytesMax` bytes or so, or null at the end: a slice of work. Valid until the next call. */
   next(bytesMax: number): Uint8Array | null
   /** Lets go of what the cut keeps alive. */
   close(): void

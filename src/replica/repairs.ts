@@ -40,6 +40,7 @@ export type RepairPorts = {
 }
 
 const ASK_EVERY_MS: Ms = 1_000
+const NOTHING = new Uint8Array(0)
 
 /** What a damaged replica says to its leader: no index is 0, so it cannot be meant otherwise. */
 export function isRepairRequest(ack: SnapshotAck): boolean {
@@ -69,6 +70,9 @@ export class Repairs {
     if (donor === undefined || !donor.isLeader || donor.amnesiac) return
     if (this.#requests.some(each => each.shard === shard && each.peer === peer)) return
     if (this.#ports.sender.isSending(shard, peer)) return
+    // An empty entry first: with it the snapshot lies beyond what the peer has applied, too. The
+    // good part of its log may well be all there is, and then it could take no snapshot.
+    if (donor.raft.propose([NOTHING]) !== null) return
     this.#ports.logger.warn({ shard, peer }, 'a peer lost part of its log and asks for a snapshot')
     this.#requests.push({ shard, peer, beyond: donor.raft.lastIndex })
   }

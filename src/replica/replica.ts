@@ -110,6 +110,8 @@ export class Replica<R> {
   #bytesSinceSnapshot = 0
   readonly #digests = new Digests()
   #deposed: Timer | null = null
+  /** Deposed, and no new leader is known yet: what never reached the log waits to hear whom to ask. */
+  #orphaned = false
   readonly #succession: Succession
   /** The disk lost part of what this replica promised: it takes no part until it is repaired. */
   #amnesiac: boolean
@@ -265,6 +267,17 @@ export class Replica<R> {
 
   // ── called by the turn ──────────────────────────────────────────────────────
 
+  /**
+   * A commit index that no write carried yet, or null. It need not be durable, but
+   * a restart with it applies its log at once, without waiting for a leader.
+   */
+  unwritten(): ShardWrite | null {
+    const hard = this.#hard
+    if (hard.commit === this.#written.commit || hard.term !== this.#durable.term) return null
+    this.#written = hard
+    return { shard: this.shard, hardState: hard, entries: [], snapshot: null }
+  }
+
   /** The disk brought entries that Raft had to do without. */
   entriesFetched(): void {
     this.raft.entriesFetched()
@@ -287,7 +300,7 @@ export class Replica<R> {
     this.raft.reportUnreachable(peer)
     if (this.raft.leader !== peer || this.#stopped || this.#amnesiac) return
     this.raft.forgetLeader()
-    this.#succession.begin(0)
+    this.#succession.begin(0, peer)
   }
 
   /** Hands what clients left to Raft: first the writes, then one round for the reads. */
@@ -297,7 +310,7 @@ export class Replica<R> {
     this.#proposeHeld()
     if (this.#reads.hasFresh) {
       if (this.#leads) this.raft.readIndex(this.#reads.begin(this.raft.lastIndex))
-      else this.#reads.loseAll('moved')
+      else if (!this.#orphaned) this.#reads.loseAll('moved')
     }
   }
 
@@ -453,7 +466,7 @@ export class Replica<R> {
   #proposeHeld(): void {
     while (this.#held.length > 0) {
       if (!this.#leads) {
-        this.#loseUnsent()
+        if (!this.#orphaned) this.#loseUnsent()
         return
       }
       const sealed = this.#held[0] as SealedBatch<R>
@@ -549,17 +562,30 @@ export class Replica<R> {
     if (led && !leads) this.#stepDown(term)
     // Raft drops the reads of an older term, also of a leader that was elected again at once.
     else if (led) this.#reads.loseAll('moved')
+    if (this.#orphaned && leader !== NO_NODE) this.#endOrphanage()
   }
 
   #stepDown(term: Term): void {
-    this.#reads.loseAll('moved')
     this.#waiters.loseAll('unblocked')
-    this.#loseUnsent()
+    this.#orphaned = true
     this.#deposed?.cancel()
     this.#deposed = this.#host.clock.after(this.#options.inDoubtAfter, () => {
       this.#deposed = null
+      if (this.#orphaned) this.#endOrphanage()
       this.#proposals.loseBefore(term)
     })
+  }
+
+  /**
+   * Tells those who asked a deposed leader where to ask instead, now that it is
+   * known or has been unknown for too long. When leadership changes hands in
+   * order this is how its clients see a redirect and nothing else.
+   */
+  #endOrphanage(): void {
+    this.#orphaned = false
+    this.#reads.loseAll('moved')
+    // If this node leads again, they are proposed after all.
+    if (!this.#leads) this.#loseUnsent()
   }
 }
 

@@ -7,7 +7,7 @@
 
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
-import { type Ms, NO_NODE } from '../base/types.ts'
+import { type Ms, NO_NODE, type NodeId } from '../base/types.ts'
 import type { Raft } from '../raft/raft.ts'
 
 export class Succession {
@@ -17,6 +17,8 @@ export class Succession {
   readonly #within: Ms
   readonly #schedule: () => void
   #timer: Timer | null = null
+  /** The node whose process died last, or NO_NODE: no candidacy waits for its vote. */
+  #dead: NodeId = NO_NODE
   #stopped = false
 
   /** @param within attempts are spread over this time, so that two seldom meet */
@@ -32,14 +34,21 @@ export class Succession {
     this.#within = within
   }
 
-  /** Campaigns after `delay` and a random part of the spread, unless there is a leader by then. */
-  begin(delay: Ms): void {
+  /**
+   * Campaigns after `delay` and a random part of the spread, unless there is a leader by then.
+   *
+   * @param dead the leader whose process died, if that is the reason
+   */
+  begin(delay: Ms, dead: NodeId = this.#dead): void {
+    this.#dead = dead
     if (this.#timer !== null || this.#stopped) return
     this.#timer = this.#clock.after(delay + this.#random.below(this.#within), () => {
       this.#timer = null
       if (this.#raft.leader !== NO_NODE) return
-      // An election that is under way is left to end: a slow disk is no reason to begin another.
-      if (this.#raft.role !== 'candidate') this.#raft.campaign()
+      // An election that is under way is left to end, for a slow disk is no reason to
+      // begin another; unless two candidates refused each other and the third is dead.
+      const isOver = this.#raft.role !== 'candidate' || this.#raft.isLostWithout(this.#dead)
+      if (isOver) this.#raft.campaign()
       this.#schedule()
       this.begin(this.#within)
     })

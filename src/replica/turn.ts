@@ -41,6 +41,7 @@ type Driven = Pick<
   | 'gather'
   | 'apply'
   | 'serveReads'
+  | 'unwritten'
   | 'shard'
   | 'isLeader'
   | 'applied'
@@ -343,16 +344,19 @@ export class Turn implements Host, NetworkListener {
     }
   }
 
-  /** Duties of the clock's: space on the disk, and the synced mark once the log is idle. */
+  /** Duties of the clock's: space on the disk; once the log is idle, commit indexes and the synced mark. */
   #tendStorage(now: Ms): void {
     const { storage } = this.#ports
     if (now - this.#spaceCheckedAt >= SPACE_EVERY_MS) {
       this.#spaceCheckedAt = now
       storage.checkSpace()
     }
-    if (!this.#unmarked || storage.busy || this.#queued.length > 0) return
-    this.#unmarked = false
-    storage.write([], error => {
+    if (storage.busy || this.#queued.length > 0) return
+    const commits = [...this.#replicas.values()].flatMap(replica => replica.unwritten() ?? [])
+    if (commits.length === 0 && !this.#unmarked) return
+    // The mark that is carried now is that of the batch before: another one follows if this writes.
+    this.#unmarked = commits.length > 0
+    storage.write(commits, error => {
       if (error !== null && storage.failed) this.#written([], error)
       else if (!this.#stopped) this.schedule()
     })

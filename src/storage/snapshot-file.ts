@@ -140,6 +140,7 @@ export class SnapshotWriterFile {
   readonly #file: DiskFile
   readonly #committed: (content: SnapshotContent) => void
   readonly #frames: Frame[] = []
+  #scratch: Buffer = Buffer.alloc(0)
   readonly #shard: ShardId
   #at: number
   #size = 0
@@ -176,12 +177,13 @@ export class SnapshotWriterFile {
   /** Appends the next bytes of the state. They are copied before this returns. */
   append(bytes: Uint8Array, done: DiskDone): void {
     const length = bytes.length
-    const frame = Buffer.alloc(FRAME_HEAD_BYTES + padded(length))
+    const frame = this.#frame(FRAME_HEAD_BYTES + padded(length))
     const cursor = new Cursor(frame, 0)
     cursor.putU32(length)
     cursor.putU32(crc32c(bytes))
     cursor.putU64(this.#size)
     cursor.putBytes(bytes)
+    cursor.pad()
     this.#checksum = crc32c(frame.subarray(0, FRAME_HEAD_BYTES), this.#checksum)
     this.#frames.push({ at: this.#at + FRAME_HEAD_BYTES, offset: this.#size, length })
     this.#size += length
@@ -224,6 +226,12 @@ export class SnapshotWriterFile {
     this.#state = 'over'
     this.#file.close()
     removeLeftover(this.#disk, this.#temporary)
+  }
+
+  /** Room for a frame. One is on its way to the disk at a time, so it is the same memory again and again. */
+  #frame(bytes: number): Buffer {
+    if (this.#scratch.length < bytes) this.#scratch = Buffer.allocUnsafeSlow(bytes)
+    return this.#scratch.subarray(0, bytes)
   }
 
   #content(): SnapshotContent {

@@ -54,7 +54,8 @@ export type Ending = {
 
 /** Errors that promise that nothing was done. */
 const NOT_DONE = new Set(['CLUSTERDOWN', 'TRYAGAIN', 'LOADING', 'MISCONF', 'OOM', 'UNBLOCKED'])
-const ANSWER_WITHIN: Us = 3_000_000
+/** An impatient client goes elsewhere while the leader it spoke to still believes in itself. */
+const ANSWER_WITHIN: readonly [Us, Us] = [200_000, 3_000_000]
 const RETRY_MEAN: Us = 60_000
 
 type Flight = {
@@ -75,6 +76,7 @@ export class Client {
   readonly #leaders = new Map<number, NodeId>()
   readonly #connections = new Map<NodeId, Connection>()
   readonly #flights = new Map<number, Flight>()
+  readonly #answerWithin: Us
   #ticket = 0
   /** How long an operation is tried before it is given up. Infinity: until it is answered. */
   patience: Us = 8_000_000
@@ -83,6 +85,7 @@ export class Client {
     this.#world = world
     this.#prng = prng
     this.id = id
+    this.#answerWithin = prng.logBetween(...ANSWER_WITHIN)
   }
 
   /** Operations without an outcome. */
@@ -140,7 +143,7 @@ export class Client {
     flight.connection = connection
     flight.sent = true
     connection.send(flight.task.words, ticket, flight.task.producer)
-    const limit = ANSWER_WITHIN + flight.task.block * 1000
+    const limit = this.#answerWithin + flight.task.block * 1000
     this.#world.scheduler.after(limit, this.id, 'client-timeout', () => {
       if (this.#flights.get(ticket) !== flight || !flight.sent) return
       // Whatever it was stuck on, the next attempt takes another connection.

@@ -81,10 +81,13 @@ export class Scenario {
     )
   }
 
+  /** A client that knows where the leader is, if there is one. */
   client(): Client {
     const id = CLIENTS_FROM + this.#clients.length
     const client = new Client(this.cluster, this.#prng.fork(`client${id}`), id)
     client.patience = Infinity
+    const leader = this.#leaderNow(KEY)
+    if (leader !== 0) client.prefer(KEY, leader)
     this.#clients.push(client)
     return client
   }

@@ -93,7 +93,7 @@ export function snapshotBytes(machine: Machine, bytes = 1 << 20): Buffer {
   const reader = machine.snapshot()
   const chunks: Uint8Array[] = []
   for (let chunk = reader.next(bytes); chunk !== null; chunk = reader.next(bytes))
-    chunks.push(chunk)
+    chunks.push(Buffer.from(chunk))
   reader.close()
   return Buffer.concat(chunks)
 }

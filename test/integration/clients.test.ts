@@ -1,0 +1,144 @@
+// Clients of others, unmodified, on a cluster of three: redis-cli, ioredis, node-redis, and Python over gRPC.
+
+import assert from 'node:assert/strict'
+import { execFile, spawnSync } from 'node:child_process'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { Cluster } from 'ioredis'
+import { createClient, createCluster } from 'redis'
+import { LocalCluster } from '../chaos/cluster.ts'
+import { redisCliSession, withoutRedisCli } from './redis-cli-session.ts'
+
+const PYTHON = '/usr/bin/python3'
+const PROTOC = 'protoc'
+const PROGRAM = fileURLToPath(new URL('python/session.py', import.meta.url))
+const CALLS = 8 * 64
+
+/** Why the Python program cannot run here, or false. */
+function withoutPython(): string | false {
+  if (spawnSync(PYTHON, ['-c', 'import grpc, google.protobuf']).status !== 0)
+    return `${PYTHON} has no grpcio`
+  const makers = [spawnSync(PROTOC, ['--version']), spawnSync(PYTHON, ['-c', 'import grpc_tools'])]
+  return makers.some(({ status }) => status === 0) ? false : 'neither protoc nor grpc_tools is here'
+}
+
+test('clients of others do whole sessions', { timeout: 240_000 }, async t => {
+  await LocalCluster.run({}, async cluster => {
+    const keys = await cluster.keyOfEach('orders')
+    const ports = [1, 2, 3].map(node => cluster.respPort(node))
+    await t.test(
+      'redis-cli -c, on keys of all nodes, from each node',
+      { skip: withoutRedisCli() },
+      () => {
+        for (const port of ports) for (const key of keys) redisCliSession(port, key)
+      },
+    )
+    await t.test('ioredis Cluster', () => ioredisSession(ports, keys))
+    await t.test('node-redis cluster', () => nodeRedisSession(ports, keys))
+    await t.test('node-redis with RESP3, on one node', () =>
+      resp3Session(ports[0] ?? 0, keys[0] ?? ''),
+    )
+    await t.test('Python over gRPC, by proto/ alone', { skip: withoutPython() }, async () => {
+      const addresses = [1, 2, 3].map(node => cluster.grpcAddress(node))
+      const { stdout } = await promisify(execFile)(PYTHON, [PROGRAM, ...addresses])
+      const done = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
+      assert.equal(done.nodes, 3)
+      assert.equal(done.appended_in_sessions, CALLS)
+      assert.ok(done.redirects_by_details > 0, 'redirects were followed from status details')
+      assert.ok(done.redirects_by_trailer > 0, 'redirects were followed from the trailer')
+      assert.ok(done.redirects_in_band > 0, 'redirects were followed within sessions')
+    })
+  })
+})
+
+async function ioredisSession(ports: readonly number[], keys: readonly string[]): Promise<void> {
+  const client = new Cluster(ports.slice(0, 1).map(port => ({ host: '127.0.0.1', port })))
+  try {
+    for (const key of keys) {
+      await client.del(key)
+      assert.equal(await client.xadd(key, '1-1', 'item', 'book'), '1-1')
+      await client.xgroup('CREATE', key, 'billing', '$')
+      // A client that waits needs a connection of its own.
+      const waiter = client.duplicate()
+      const waiting = waiter.xreadgroup(
+        'GROUP',
+        'billing',
+        'w1',
+        'COUNT',
+        10,
+        'BLOCK',
+        20_000,
+        'STREAMS',
+        key,
+        '>',
+      )
+      await client.xadd(key, '1-2', 'item', 'pen')
+      assert.deepEqual(await waiting, [[key, [['1-2', ['item', 'pen']]]]])
+      waiter.disconnect()
+      assert.equal(await client.xack(key, 'billing', '1-2'), 1)
+      const pipeline = client.pipeline()
+      for (let i = 0; i < 100; i += 1) pipeline.xadd(key, `2-${i}`, 'n', String(i))
+      pipeline.xlen(key)
+      const replies = (await pipeline.exec()) ?? []
+      assert.deepEqual(replies.at(-1), [null, 102])
+      assert.deepEqual(
+        replies.slice(0, -1).map(([, id]) => id),
+        Array.from({ length: 100 }, (_, i) => `2-${i}`),
+      )
+      assert.deepEqual(await client.xread('COUNT', 1, 'STREAMS', key, '2-98'), [
+        [key, [['2-99', ['n', '99']]]],
+      ])
+    }
+  } finally {
+    client.disconnect()
+  }
+}
+
+async function nodeRedisSession(ports: readonly number[], keys: readonly string[]): Promise<void> {
+  const client = createCluster({
+    rootNodes: ports.map(port => ({ url: `redis://127.0.0.1:${port}` })),
+  })
+  await client.connect()
+  try {
+    for (const key of keys) {
+      await client.del(key)
+      assert.equal(await client.xAdd(key, '1-1', { item: 'book' }), '1-1')
+      await client.xGroupCreate(key, 'billing', '0')
+      const read = await client.xReadGroup('billing', 'w1', [{ key, id: '>' }], {
+        COUNT: 10,
+        BLOCK: 1_000,
+      })
+      assert.match(JSON.stringify(read), /"1-1"/)
+      const pending = await client.xPending(key, 'billing')
+      assert.equal(pending.pending, 1)
+      assert.equal(await client.xAck(key, 'billing', '1-1'), 1)
+      const added = await Promise.all(
+        Array.from({ length: 200 }, (_, i) => client.xAdd(key, `2-${i}`, { n: String(i) })),
+      )
+      assert.equal(added.at(-1), '2-199')
+      assert.equal(await client.xLen(key), 201)
+      assert.equal((await client.xInfoStream(key)).length, 201)
+    }
+  } finally {
+    await client.close()
+  }
+}
+
+async function resp3Session(port: number, key: string): Promise<void> {
+  const client = createClient({ url: `redis://127.0.0.1:${port}`, RESP: 3 })
+  await client.connect()
+  try {
+    await client.del(key)
+    await client.xAdd(key, '1-1', { item: 'book' })
+    const info = await client.xInfoStream(key)
+    assert.equal(info.length, 1)
+    const read = await client.sendCommand(['XREAD', 'STREAMS', key, '0'])
+    assert.equal(Array.isArray(read), false, 'a map in RESP3')
+    await client.xGroupCreate(key, 'g', '0')
+    const [group] = await client.xInfoGroups(key)
+    assert.equal(group?.name, 'g')
+  } finally {
+    await client.close()
+  }
+}
