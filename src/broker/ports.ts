@@ -25,6 +25,8 @@ export interface ReplicaPort {
   /** 0: unknown. */
   readonly leader: NodeId
   readonly isLeader: boolean
+  /** The disk lost part of it, and it is not repaired yet: not even stale reads. */
+  readonly amnesiac?: boolean
   readonly applied: Index
   readonly commit: Index
   /** Copies the words at once. */

@@ -229,7 +229,8 @@ export class Road {
     producer: Producer | null,
     shard: Shard | undefined,
   ): Reply | null {
-    if (session.readonly && shard !== undefined && !entry.writes && !mayBlock(entry, argv))
+    const isReadable = shard !== undefined && shard.replica.amnesiac !== true
+    if (session.readonly && isReadable && !entry.writes && !mayBlock(entry, argv))
       return this.#readHere(argv, entry, shard)
     const slot = session.slotAt(place)
     if (slot >= 0) {

@@ -98,6 +98,9 @@ export type Lead = {
   readonly digest: number
 }
 
+/** Context of a snapshot message that was asked for by a damaged replica (repairs.ts). */
+export const REPAIR_CONTEXT = Buffer.from('repair', 'latin1')
+
 /** All messages to one peer in one turn. */
 export type Envelope = {
   readonly messages: readonly { readonly shard: ShardId; readonly message: Message }[]

@@ -13,7 +13,7 @@ import type { Message } from '../raft/message.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Leaders } from './leaders.ts'
 import type { Outbox } from './outbox.ts'
-import type { SnapshotAck } from './ports.ts'
+import { REPAIR_CONTEXT, type SnapshotAck } from './ports.ts'
 import type { Replica } from './replica.ts'
 import type { SnapshotSender } from './snapshot-sender.ts'
 import type { SnapshotTaker } from './snapshot-taker.ts'
@@ -115,7 +115,7 @@ export class Repairs {
       reject: false,
       rejectHint: 0,
       snapshot: newest,
-      context: null,
+      context: REPAIR_CONTEXT,
       responses: [],
     }
     this.#ports.sender.send(shard, message)

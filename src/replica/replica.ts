@@ -35,7 +35,7 @@ import { Raft } from '../raft/raft.ts'
 import type { ShardWrite } from '../storage/storage.ts'
 import { Batch, type Producer, type SealedBatch } from './batch.ts'
 import { Digests } from './digests.ts'
-import type { Asker, Query, Refusal, StateMachine } from './ports.ts'
+import { type Asker, type Query, REPAIR_CONTEXT, type Refusal, type StateMachine } from './ports.ts'
 import { loseBatch, Proposals } from './proposals.ts'
 import { Reads } from './reads.ts'
 import { Succession } from './succession.ts'
@@ -370,6 +370,8 @@ export class Replica<R> {
    */
   offerSnapshot(message: Message, finish: () => void): void {
     assert(message.snapshot !== null, 'a snapshot message without snapshot')
+    // Only what was sent for repair is known to cover all that was acknowledged here.
+    if (this.#amnesiac && !REPAIR_CONTEXT.equals(message.context ?? NO_CONTEXT)) return
     this.#restore = { meta: message.snapshot, finish }
     this.raft.step(message)
     this.#host.schedule()
@@ -588,6 +590,8 @@ export class Replica<R> {
     if (!this.#leads) this.#loseUnsent()
   }
 }
+
+const NO_CONTEXT = new Uint8Array(0)
 
 /** Command `i` of a batch in memory of its own, to be proposed again when its keys change. */
 function blockedWrite(batch: SealedBatch<unknown>, i: number): BlockedWrite {

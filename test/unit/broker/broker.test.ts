@@ -236,6 +236,15 @@ test('READONLY serves reads of a follower, not its waits and not writes', () => 
   assert.deepEqual(words, ['OK', 'integer', 'MOVED', 'MOVED', 'OK', 'MOVED'])
 })
 
+test('a replica that lost part of its log answers not even stale reads', () => {
+  const rig = new Rig()
+  const client = rig.client()
+  client.send('READONLY')
+  rig.shard(2).amnesiac = true
+  client.send('XLEN', TWO)
+  assert.equal(client.heard[1]?.split(' ')[0], 'MOVED')
+})
+
 test('what a replica loses is worded by what is known of it', () => {
   const rig = new Rig()
   const client = rig.client()

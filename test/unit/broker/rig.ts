@@ -40,6 +40,7 @@ export class RigShard implements ReplicaPort {
   readonly machine = new Machine()
   readonly clock: Clock
   isLeader = true
+  amnesiac = false
   leader: NodeId = 1
   manual = false
   refusal: Refusal | null = null
