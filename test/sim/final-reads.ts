@@ -11,6 +11,7 @@ import { formatPlain, listOf, type Plain, Refused, textOf } from './plain.ts'
 
 const READER = CLIENTS_FROM - 1
 const WITHIN_US = 20_000_000
+const ATTEMPTS = 3
 
 /** Asks one node one thing after the other, as a client with READONLY does. */
 class NodeReader {
@@ -32,21 +33,23 @@ class NodeReader {
     this.ask(['READONLY'])
   }
 
+  /** A leadership that moves meanwhile makes the answer a redirect; the next is the replica's own. */
   ask(words: Words): Plain {
+    for (let left = ATTEMPTS; ; left -= 1) {
+      const reply = this.#askOnce(words)
+      if (reply !== undefined && !(reply instanceof Refused)) return reply
+      const said = formatPlain(reply ?? 'nothing')
+      if (left === 0 || !(reply instanceof Refused) || reply.word !== 'MOVED')
+        throw new Error(`n${this.#connection.node} answers ${words.join(' ')} with ${said}`)
+    }
+  }
+
+  #askOnce(words: Words): Plain | undefined {
     const { scheduler } = this.#cluster
     this.#reply = undefined
     this.#ticket += 1
     this.#connection.send(words, this.#ticket, null)
     scheduler.runWhile(() => this.#reply === undefined, scheduler.now + WITHIN_US)
-    const reply = this.#taken()
-    if (reply === undefined || reply instanceof Refused) {
-      const said = formatPlain(reply ?? 'nothing')
-      throw new Error(`n${this.#connection.node} answers ${words.join(' ')} with ${said}`)
-    }
-    return reply
-  }
-
-  #taken(): Plain | undefined {
     return this.#reply
   }
 

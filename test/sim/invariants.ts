@@ -406,13 +406,16 @@ export class Invariants {
   #checkAck(from: NodeId, shard: ShardId, message: Message): void {
     const view = this.#views.get(from)?.get(shard)
     if (view === undefined) return
+    const { hardState } = view.log.initialState()
+    // Late: a leader of a later term has replaced what this speaks of, and with it the one it speaks to.
+    if (hardState.term > message.term) return
     this.#count('acks')
     const durable = view.log.lastIndex()
     if (message.index > durable)
       this.#fail(from, shard, `acknowledges ${message.index}, its disk has ${durable}`)
     if (view.log.damaged !== null)
       this.#fail(from, shard, `acknowledges ${message.index} with a damaged log`)
-    if (view.log.initialState().hardState.term < message.term)
+    if (hardState.term < message.term)
       this.#fail(from, shard, `acknowledges in term ${message.term}, which is not on its disk`)
   }
 }
