@@ -34,7 +34,7 @@ export class LogView implements LogStorage {
   }
 
   initialState(): { hardState: HardState; conf: ConfState } {
-    const { hardState } = this.#log.initialState()
+    const hardState = this.#vouchedFor(this.#log.initialState().hardState)
     const snapshot = this.#log.snapshot()
     return { hardState, conf: typeof snapshot === 'string' ? this.#first : snapshot.conf }
   }
@@ -59,6 +59,14 @@ export class LogView implements LogStorage {
 
   snapshot(): SnapshotMeta | Missing {
     return this.#log.snapshot()
+  }
+
+  /** A damaged log may lack what was known to be committed: that is for the leader's snapshot to bring. */
+  #vouchedFor(hardState: HardState): HardState {
+    if (this.#log.damaged === null) return hardState
+    const last = this.#log.lastIndex()
+    const commit = Math.max(Math.min(hardState.commit, last), this.#log.firstIndex() - 1)
+    return { ...hardState, commit }
   }
 
   #fetch(low: Index, high: Index, bytesMax: number): void {

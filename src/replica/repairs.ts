@@ -8,7 +8,14 @@
 
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
-import { type Index, type Ms, NO_NODE, type NodeId, type ShardId } from '../base/types.ts'
+import {
+  type Index,
+  type Ms,
+  NO_NODE,
+  type NodeId,
+  type ShardId,
+  type Term,
+} from '../base/types.ts'
 import type { Message } from '../raft/message.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Leaders } from './leaders.ts'
@@ -26,6 +33,8 @@ type Request = {
   readonly peer: NodeId
   /** The snapshot must reach it. */
   readonly beyond: Index
+  /** Of the leader that was asked; in another term the entry at `beyond` may be another one. */
+  readonly term: Term
 }
 
 export type RepairPorts = {
@@ -74,7 +83,7 @@ export class Repairs {
     // good part of its log may well be all there is, and then it could take no snapshot.
     if (donor.raft.propose([NOTHING]) !== null) return
     this.#ports.logger.warn({ shard, peer }, 'a peer lost part of its log and asks for a snapshot')
-    this.#requests.push({ shard, peer, beyond: donor.raft.lastIndex })
+    this.#requests.push({ shard, peer, beyond: donor.raft.lastIndex, term: donor.raft.term })
   }
 
   #ask(): void {
@@ -91,7 +100,7 @@ export class Repairs {
   #serve(request: Request): void {
     const { shard, peer, beyond } = request
     const donor = this.#replicas.get(shard)
-    if (donor === undefined || !donor.isLeader) {
+    if (donor === undefined || !donor.isLeader || donor.raft.term !== request.term) {
       this.#drop(request)
       return
     }

@@ -108,6 +108,7 @@ export class Replica<R> {
   #applied: Index
   /** Payload bytes applied since the state was last written as a snapshot. */
   #bytesSinceSnapshot = 0
+  #installed: Index = 0
   readonly #digests = new Digests()
   #deposed: Timer | null = null
   /** Deposed, and no new leader is known yet: what never reached the log waits to hear whom to ask. */
@@ -179,6 +180,11 @@ export class Replica<R> {
   /** How much log a restart would replay, in bytes of payload. */
   get bytesSinceSnapshot(): number {
     return this.#bytesSinceSnapshot
+  }
+
+  /** Index of the last snapshot that was installed from a leader; 0: none since the start. */
+  get installed(): Index {
+    return this.#installed
   }
 
   /** A snapshot of the state as of now begins to be written. */
@@ -454,6 +460,7 @@ export class Replica<R> {
     this.#restore = null
     restore.finish()
     this.#applied = snapshot.index
+    this.#installed = snapshot.index
     this.#bytesSinceSnapshot = 0
     this.#proposals.loseAll('in-doubt', snapshot.index)
     this.machine.takeReadyKeys()

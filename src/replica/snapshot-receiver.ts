@@ -8,6 +8,7 @@ import { crc32c } from '../base/crc32c.ts'
 import type { Logger } from '../base/log.ts'
 import type { NodeId, ShardId } from '../base/types.ts'
 import type { Message } from '../raft/message.ts'
+import { DiskError } from '../storage/disk.ts'
 import type { SnapshotWriterFile } from '../storage/snapshot-file.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Outbox } from './outbox.ts'
@@ -30,7 +31,10 @@ type Receiving = {
   durable: boolean
 }
 
-type Receiver = Pick<Replica<unknown>, 'machine' | 'offerSnapshot' | 'applied'>
+type Receiver = Pick<Replica<unknown>, 'machine' | 'offerSnapshot' | 'receive' | 'applied'>
+
+/** More than any snapshot has bytes: the sender need not go on. */
+const HAS_ALL = Number.MAX_SAFE_INTEGER
 
 export class SnapshotReceiver {
   readonly #storage: Storage
@@ -48,12 +52,13 @@ export class SnapshotReceiver {
 
   receiveChunk(from: NodeId, chunk: SnapshotChunk, replica: Receiver | undefined): void {
     const { shard, index, term } = chunk
-    if (
-      replica === undefined ||
-      index <= replica.applied ||
-      crc32c(chunk.bytes) !== chunk.checksum
-    ) {
+    if (replica === undefined || crc32c(chunk.bytes) !== chunk.checksum) {
       this.#ack(from, chunk, 0, true)
+      return
+    }
+    if (index <= replica.applied) {
+      // Nothing is missing here: the leader may send its message, and Raft answers with its commit.
+      this.#ack(from, chunk, HAS_ALL, false)
       return
     }
     let receiving = this.#receiving.get(shard)
@@ -64,7 +69,7 @@ export class SnapshotReceiver {
       receiving.from !== from
     if (other) {
       if (chunk.offset !== 0) return
-      receiving = this.#begin(from, chunk, replica)
+      receiving = this.#begin(from, chunk, replica) ?? undefined
     }
     if (receiving === undefined) return
     if (chunk.offset !== receiving.offset) {
@@ -82,7 +87,12 @@ export class SnapshotReceiver {
   receive(from: NodeId, shard: ShardId, message: Message, replica: Receiver | undefined): void {
     const receiving = this.#receiving.get(shard)
     const meta = message.snapshot
-    if (receiving === undefined || meta === null || replica === undefined) return
+    if (meta === null || replica === undefined) return
+    if (meta.index <= replica.applied) {
+      replica.receive(message)
+      return
+    }
+    if (receiving === undefined) return
     if (!receiving.durable || receiving.from !== from) return
     if (receiving.index !== meta.index || receiving.term !== meta.term) return
     this.#receiving.delete(shard)
@@ -96,11 +106,20 @@ export class SnapshotReceiver {
     }
   }
 
-  #begin(from: NodeId, chunk: SnapshotChunk, replica: Receiver): Receiving {
+  /** @returns null when the disk has no room for it: the sender tries again later */
+  #begin(from: NodeId, chunk: SnapshotChunk, replica: Receiver): Receiving | null {
     const { shard, index, term, conf } = chunk
     const old = this.#receiving.get(shard)
     if (old !== undefined) this.#abort(shard, old)
-    const draft = this.#storage.snapshots.create(shard, { index, term, conf })
+    let draft: SnapshotWriterFile
+    try {
+      draft = this.#storage.snapshots.create(shard, { index, term, conf })
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      this.#logger.warn({ shard, error: error.message }, 'a snapshot cannot be received')
+      this.#ack(from, chunk, 0, true)
+      return null
+    }
     const writer = replica.machine.restore()
     const receiving: Receiving = {
       from,

@@ -5,11 +5,12 @@
 // may go. One snapshot at a time a node, so that the loop and the disk keep
 // breathing.
 
+import type { Clock } from '../base/clock.ts'
 import { limits } from '../base/limits.ts'
 import type { Logger } from '../base/log.ts'
-import type { Index, ShardId } from '../base/types.ts'
+import type { Index, Ms, ShardId } from '../base/types.ts'
 import type { SnapshotMeta } from '../raft/message.ts'
-import type { DiskError } from '../storage/disk.ts'
+import { DiskError } from '../storage/disk.ts'
 import type { SnapshotWriterFile } from '../storage/snapshot-file.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { SnapshotReader } from './ports.ts'
@@ -31,9 +32,12 @@ export type Subject = Pick<
   | 'raft'
   | 'applied'
   | 'bytesSinceSnapshot'
+  | 'installed'
   | 'snapshotBegun'
   | 'isLeader'
 >
+
+const RETRY_MS: Ms = 1_000
 
 type Taking = {
   readonly subject: Subject
@@ -47,20 +51,24 @@ export class SnapshotTaker {
   readonly #storage: Storage
   readonly #options: SnapshotOptions
   readonly #logger: Logger
+  readonly #clock: Clock
   readonly #schedule: () => void
   readonly #persist: (work: PersistWork) => void
   #taking: Taking | null = null
   /** The disk has a chunk of ours. */
   #writing = false
   readonly #wanted = new Set<ShardId>()
+  /** After a failure, when to try again: most often the disk is full. */
+  #notBefore: Ms = 0
   readonly #lastBytes = new Map<ShardId, number>()
 
   constructor(
     storage: Storage,
     options: SnapshotOptions,
     logger: Logger,
-    host: { schedule(): void; persist(work: PersistWork): void },
+    host: { readonly clock: Clock; schedule(): void; persist(work: PersistWork): void },
   ) {
+    this.#clock = host.clock
     this.#storage = storage
     this.#options = options
     this.#logger = logger
@@ -72,6 +80,7 @@ export class SnapshotTaker {
   slice(subjects: Iterable<Subject>, busyUpTo: (shard: ShardId) => Index): void {
     if (this.#writing) return
     if (this.#taking === null) {
+      if (this.#clock.monotonic() < this.#notBefore) return
       for (const subject of subjects) {
         if (!this.#due(subject)) continue
         this.#begin(subject)
@@ -84,17 +93,25 @@ export class SnapshotTaker {
 
   /** Asks for a snapshot of `shard` however short its log is. */
   want(shard: ShardId): void {
+    if (this.#wanted.has(shard) || this.#taking?.subject.shard === shard) return
     this.#wanted.add(shard)
     this.#schedule()
   }
 
   #begin(subject: Subject): void {
-    this.#wanted.delete(subject.shard)
     const index = subject.applied
     const term = this.#storage.shard(subject.shard).term(index)
     if (typeof term !== 'number') return
     const meta: SnapshotMeta = { index, term, conf: subject.raft.status().conf }
-    const draft = this.#storage.snapshots.create(subject.shard, meta)
+    let draft: SnapshotWriterFile
+    try {
+      draft = this.#storage.snapshots.create(subject.shard, meta)
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      this.#fail(subject.shard, error)
+      return
+    }
+    this.#wanted.delete(subject.shard)
     this.#taking = { subject, meta, reader: subject.machine.snapshot(), draft, bytes: 0 }
     subject.snapshotBegun()
     this.#schedule()
@@ -130,12 +147,17 @@ export class SnapshotTaker {
     taking.reader.close()
     if (error !== null) {
       taking.draft.abort()
-      this.#logger.warn({ shard, error: error.message }, 'a snapshot could not be written')
+      this.#wanted.add(shard)
+      this.#fail(shard, error)
       return
     }
     this.#lastBytes.set(shard, bytes)
-    // A newer one from the leader may have taken the log's place meanwhile.
-    if (this.#storage.shard(shard).firstIndex() > meta.index) return
+    // A newer one from the leader may have taken the log's place meanwhile, or be about
+    // to: recorded after it, this one would take back what was acknowledged.
+    if (subject.installed >= meta.index) {
+      this.#storage.snapshots.dropOlder(shard, subject.installed)
+      return
+    }
     const write = { shard, hardState: null, entries: [], snapshot: meta }
     this.#persist({
       write,
@@ -146,6 +168,11 @@ export class SnapshotTaker {
       },
     })
     this.#schedule()
+  }
+
+  #fail(shard: ShardId, error: DiskError): void {
+    this.#notBefore = this.#clock.monotonic() + RETRY_MS
+    this.#logger.warn({ shard, error: error.message }, 'a snapshot could not be written')
   }
 
   /** Drops the log behind the snapshot, but not its tail, nor what a transfer under way will need. */

@@ -10,7 +10,7 @@ import type { SnapshotSender } from './snapshot-sender.ts'
 import type { SnapshotTaker, Subject } from './snapshot-taker.ts'
 import type { SnapshotTraffic } from './turn.ts'
 
-type Held = Subject & Pick<Replica<unknown>, 'offerSnapshot' | 'raft'>
+type Held = Subject & Pick<Replica<unknown>, 'offerSnapshot' | 'receive' | 'raft'>
 
 export class Snapshots implements SnapshotTraffic {
   readonly #taker: SnapshotTaker
