@@ -219,7 +219,8 @@ export class Node {
       incarnation: this.storage.dataDir.incarnation,
       clusterName: cluster.name,
       fingerprint,
-      incarnationOf: peer => this.#meta.map.nodes.get(peer)?.incarnation ?? null,
+      incarnationOf: peer =>
+        this.#meta.map.nodes.get(peer)?.incarnation ?? this.storage.knownPeers.get(peer) ?? null,
     }
   }
 
@@ -382,7 +383,11 @@ export class Node {
           asker.lose(0, 'moved')
       },
       host: shard => this.#host(shard),
-      mapChanged: () => this.broker.topologyChanged(),
+      mapChanged: map => {
+        const members = [...map.nodes.values()].filter(({ id }) => id !== this.facts.id)
+        this.storage.rememberPeers(new Map(members.map(({ id, incarnation }) => [id, incarnation])))
+        this.broker.topologyChanged()
+      },
     })
   }
 

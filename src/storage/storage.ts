@@ -22,6 +22,7 @@ import type { Entry, HardState, Missing, SnapshotMeta } from '../raft/message.ts
 import type { BatchItem, StagedWrite } from './batch-encoder.ts'
 import { type DataDir, lockDataDir, type Processes, unlockDataDir } from './data-dir.ts'
 import { asDiskError, type Disk, DiskError, type DiskFile } from './disk.ts'
+import { type KnownPeers, readKnownPeers, writeKnownPeers } from './known-peers.ts'
 import { type OpenedStorage, openStorage } from './open-storage.ts'
 import { ownedEntries } from './owned-entries.ts'
 import { ShardLog } from './shard-log.ts'
@@ -88,6 +89,7 @@ export class Storage {
    * what tells damage to the newest segment's head, all there is left of some shards, from a torn tail.
    */
   #retirable = 0
+  #knownPeers: KnownPeers
   #isBusy = false
   #isFull = false
   #isClosed = false
@@ -123,6 +125,7 @@ export class Storage {
     this.snapshots = opened.snapshots
     this.#logs = opened.logs
     this.#lost = opened.lost
+    this.#knownPeers = readKnownPeers(disk, options.directory)
     this.#tellsLost = opened.lost !== null
     // The first batch holds every shard's state: the current segment's first batch may have been
     // torn among the states that every segment must begin with, once older ones are removed.
@@ -176,6 +179,24 @@ export class Storage {
       if (this.#lost !== null) log.setDamaged(this.#lost)
     }
     return log
+  }
+
+  /** The incarnations of the other members, as far as this node was ever told. */
+  get knownPeers(): KnownPeers {
+    return this.#knownPeers
+  }
+
+  /** Keeps `peers` for the next start. On a disk that fails it is tried again with the next change. */
+  rememberPeers(peers: KnownPeers): void {
+    const same = (id: NodeId, incarnation: string) => this.#knownPeers.get(id) === incarnation
+    if ([...peers].every(([id, incarnation]) => same(id, incarnation))) return
+    try {
+      writeKnownPeers(this.#disk, this.#options.directory, peers)
+      this.#knownPeers = peers
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      this.#logger.warn({ error: error.message }, 'the incarnations of the peers could not be kept')
+    }
   }
 
   /** A write is in flight. */
