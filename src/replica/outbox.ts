@@ -1,6 +1,11 @@
 // What leaves this turn: one envelope a peer, whatever the number of shards.
+//
+// An append without entries tells a follower the commit index and nothing else. It
+// waits a little for something to ride with: under load the next append says the
+// same, and then neither it nor its answer was needed.
 
-import type { NodeId, ShardId } from '../base/types.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Ms, NodeId, ShardId } from '../base/types.ts'
 import type { Message } from '../raft/message.ts'
 import type { Envelope, Lead, Network, SnapshotAck, SnapshotChunk } from './ports.ts'
 
@@ -13,19 +18,36 @@ type Draft = {
 }
 
 const NO_FACTS = new Uint8Array(0)
+/** How long a commit index waits for company. Followers apply that much later when nothing else goes on. */
+const LINGER_MS: Ms = 2
 
 export class Outbox {
   readonly #drafts = new Map<NodeId, Draft>()
+  /** The newest append without entries for each shard of a peer. */
+  readonly #lingering = new Map<NodeId, Map<ShardId, Message>>()
   readonly #network: Network
+  readonly #clock: Clock
   readonly #lost: (peer: NodeId, envelope: Envelope) => void
+  #timed = false
 
   /** @param lost is told of an envelope that the network did not take */
-  constructor(network: Network, lost: (peer: NodeId, envelope: Envelope) => void) {
+  constructor(network: Network, clock: Clock, lost: (peer: NodeId, envelope: Envelope) => void) {
     this.#network = network
+    this.#clock = clock
     this.#lost = lost
   }
 
   message(shard: ShardId, message: Message): void {
+    if (message.type !== 'append') {
+      this.#draft(message.to).messages.push({ shard, message })
+      return
+    }
+    if (message.entries.length === 0) {
+      this.#linger(shard, message)
+      return
+    }
+    // It carries a commit index of its own, which is no older.
+    this.#lingering.get(message.to)?.delete(shard)
     this.#draft(message.to).messages.push({ shard, message })
   }
 
@@ -49,8 +71,33 @@ export class Outbox {
     if (this.#drafts.size === 0) return
     const drafts = [...this.#drafts]
     this.#drafts.clear()
-    for (const [peer, draft] of drafts)
+    for (const [peer, draft] of drafts) {
+      this.#join(peer, draft)
       if (!this.#network.send(peer, draft)) this.#lost(peer, draft)
+    }
+  }
+
+  #linger(shard: ShardId, message: Message): void {
+    let ofPeer = this.#lingering.get(message.to)
+    if (ofPeer === undefined) {
+      ofPeer = new Map()
+      this.#lingering.set(message.to, ofPeer)
+    }
+    ofPeer.set(shard, message)
+    if (this.#timed) return
+    this.#timed = true
+    this.#clock.after(LINGER_MS, () => {
+      this.#timed = false
+      for (const [peer, messages] of this.#lingering) if (messages.size > 0) this.#draft(peer)
+      this.flush()
+    })
+  }
+
+  #join(peer: NodeId, draft: Draft): void {
+    const lingering = this.#lingering.get(peer)
+    if (lingering === undefined || lingering.size === 0) return
+    for (const [shard, message] of lingering) draft.messages.push({ shard, message })
+    lingering.clear()
   }
 
   #draft(to: NodeId): Draft {

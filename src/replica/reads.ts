@@ -30,9 +30,9 @@ export class Reads<R> {
   #freshAfterWrites = false
   #lastId = 0
 
-  /** Reads that came since the last round began. */
-  get hasFresh(): boolean {
-    return this.#fresh.length > 0
+  /** Whether reads wait for a round, and the one before was confirmed: one at a time serves them all. */
+  get mayBegin(): boolean {
+    return this.#fresh.length > 0 && this.#rounds.at(-1)?.confirmed !== false
   }
 
   get size(): number {

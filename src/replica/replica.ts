@@ -47,6 +47,8 @@ export interface Host {
   readonly random: Random
   /** Little space is left: what grows the state is refused. */
   readonly diskFull: boolean
+  /** A batch of the log is being written. */
+  readonly diskBusy: boolean
   /** There is work: run a turn soon. */
   schedule(): void
   /** Queues a write for this turn's batch, or the next one's if the disk is busy. */
@@ -312,9 +314,11 @@ export class Replica<R> {
   /** Hands what clients left to Raft: first the writes, then one round for the reads. */
   submit(): void {
     this.#noteLeader()
-    if (this.#batch.count > 0) this.#seal()
+    // While the disk has the batch before, commands gather for the next: an entry and
+    // its messages cost the same for one command as for a thousand.
+    if (this.#batch.count > 0 && !this.#host.diskBusy) this.#seal()
     this.#proposeHeld()
-    if (this.#reads.hasFresh) {
+    if (this.#reads.mayBegin) {
       if (this.#leads) this.raft.readIndex(this.#reads.begin(this.raft.lastIndex))
       else if (!this.#orphaned) this.#reads.loseAll('moved')
     }

@@ -133,7 +133,7 @@ export class Turn implements Host, NetworkListener {
       'peer_messages_total',
       'Raft messages received from peers.',
     )
-    this.#outbox = new Outbox(ports.network(this), (peer, envelope) =>
+    this.#outbox = new Outbox(ports.network(this), ports.clock, (peer, envelope) =>
       this.#undelivered(peer, envelope),
     )
     this.clock.after(options.tickMs, () => this.#onTick())
@@ -141,6 +141,10 @@ export class Turn implements Host, NetworkListener {
 
   get diskFull(): boolean {
     return this.#ports.storage.full
+  }
+
+  get diskBusy(): boolean {
+    return this.#ports.storage.busy
   }
 
   /** Joins what streams snapshots; it needs the turn, so it comes later. */
