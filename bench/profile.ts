@@ -1,6 +1,6 @@
-// Where the time of a command goes: a CPU profile of each node under redis-benchmark, by function.
+// Where the time of a command goes: a CPU profile of each node under redis-benchmark or gRPC sessions, by function.
 //
-//   npx node bench/profile.ts [connections] [pipeline] [seconds]     50 64 5
+//   npx node bench/profile.ts [connections] [pipeline] [seconds] [resp|session]     50 64 5 resp
 //
 // The profiles begin after a warm-up, so that compiling is not in them. The files
 // are left in the working directory, for the browser's own tools.
@@ -8,13 +8,17 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sessionProtocol } from '../src/bench-grpc.ts'
 import { redisDrive } from './bench-context.ts'
-import { Cluster, NODES } from './cluster.ts'
+import { Cluster, type Leader, NODES } from './cluster.ts'
+import type { Driven } from './contender.ts'
+import { OUR_LOAD, ourLoad } from './phase-brokers.ts'
 import { cpuSeconds } from './processes.ts'
 
 const KEY = 'bench-profile'
 const INTERVAL_US = 250
-const WARM_UP_SECONDS = 8
+const WARM_UP_SECONDS = 6
+const FRAMES_IN_FLIGHT = 8
 const TOP = 40
 
 type CallFrame = { functionName: string; url: string; lineNumber: number }
@@ -94,6 +98,20 @@ function show(title: string, profile: Profile, commands: number, cpuUs: number):
   }
 }
 
+type Drive = (seconds: number, leader: Leader) => Promise<Driven>
+
+function commands(clients: number, pipeline: number): Drive {
+  const drive = redisDrive(KEY, clients, pipeline)
+  return (seconds, { resp }) => drive(seconds, resp)
+}
+
+/** `frame` calls a frame, and some frames in flight. */
+function sessions(clients: number, frame: number): Drive {
+  const pipeline = frame * FRAMES_IN_FLIGHT
+  const load = { ...OUR_LOAD, clients, pipeline, frame, protocol: sessionProtocol, keyPrefix: KEY }
+  return (seconds, { grpc }) => ourLoad({ ...load, address: `127.0.0.1:${grpc}`, seconds })
+}
+
 /** Turns and durable writes so far, of each node. */
 function counters(cluster: Cluster): Promise<number[][]> {
   return Promise.all(
@@ -102,13 +120,15 @@ function counters(cluster: Cluster): Promise<number[][]> {
 }
 
 async function main(): Promise<void> {
-  const [clients = 50, pipeline = 64, seconds = 5] = process.argv.slice(2).map(Number)
+  const [clients = 50, pipeline = 64, seconds = 5] = process.argv.slice(2, 5).map(Number)
   const directory = mkdtempSync(join(tmpdir(), 'slotcast-profile-'))
   const cluster = await Cluster.start(directory, '--inspect=127.0.0.1:0')
   try {
-    const drive = redisDrive(KEY, clients, pipeline)
-    await drive(WARM_UP_SECONDS, (await cluster.leaderOf(KEY)).resp)
-    await drive(WARM_UP_SECONDS, (await cluster.leaderOf(KEY)).resp)
+    const drive =
+      process.argv[5] === 'session' ? sessions(clients, pipeline) : commands(clients, pipeline)
+    // Twice: the first tells redis-benchmark how many commands that is.
+    await drive(WARM_UP_SECONDS, await cluster.leaderOf(KEY))
+    await drive(WARM_UP_SECONDS, await cluster.leaderOf(KEY))
     const leader = await cluster.leaderOf(KEY)
     const inspectors = await Promise.all(
       Array.from({ length: NODES }, (_, i) => Inspector.open(inspectorUrl(cluster, i + 1))),
@@ -121,7 +141,7 @@ async function main(): Promise<void> {
     const pids = cluster.pids()
     const before = pids.map(cpuSeconds)
     const counts = await counters(cluster)
-    const driven = await drive(seconds, leader.resp)
+    const driven = await drive(seconds, leader)
     const after = await counters(cluster)
     const used = pids.map((pid, i) => (cpuSeconds(pid) - (before[i] ?? 0)) * 1e6)
     const rate = Math.round(driven.commands / driven.seconds)
