@@ -13,7 +13,7 @@ import { redisDrive } from './bench-context.ts'
 import { Cluster, type Leader, NODES } from './cluster.ts'
 import type { Driven } from './contender.ts'
 import { OUR_LOAD, ourLoad } from './phase-brokers.ts'
-import { cpuSeconds } from './processes.ts'
+import { threadSeconds } from './processes.ts'
 
 const KEY = 'bench-profile'
 const INTERVAL_US = 250
@@ -85,12 +85,29 @@ function selfTimes(profile: Profile): Map<string, number> {
   return times
 }
 
-function show(title: string, profile: Profile, commands: number, cpuUs: number): void {
+/** CPU microseconds by kind of thread. */
+function used(before = new Map<string, number>(), after = new Map<string, number>()) {
+  return [...after].map(([name, seconds]): [string, number] => [
+    name,
+    (seconds - (before.get(name) ?? 0)) * 1e6,
+  ])
+}
+
+function show(
+  title: string,
+  profile: Profile,
+  commands: number,
+  threads: readonly [string, number][],
+): void {
   const times = [...selfTimes(profile)].sort(([, a], [, b]) => b - a)
   const idle = (name: string): boolean => name === '(idle)' || name === '(root)'
   const busy = times.filter(([name]) => !idle(name)).reduce((sum, [, us]) => sum + us, 0)
   const each = (us: number): string => (us / commands).toFixed(3)
-  console.log(`${title}: ${each(cpuUs)} us of CPU a command, ${each(busy)} us in the loop's thread`)
+  const all = threads.reduce((sum, [, us]) => sum + us, 0)
+  const parts = threads.filter(([, us]) => us > all / 200).sort(([, a], [, b]) => b - a)
+  console.log(`${title}: ${each(all)} us of CPU a command`)
+  console.log(`  ${parts.map(([name, us]) => `${name} ${each(us)}`).join(', ')}`)
+  // Samples are taken by the clock: where the node waits for a core, these are more than its CPU time.
   for (const [name, us] of times.filter(([name]) => !idle(name)).slice(0, TOP)) {
     console.log(
       `  ${each(us).padStart(8)} us ${((us * 100) / busy).toFixed(1).padStart(5)} %  ${name}`,
@@ -139,11 +156,11 @@ async function main(): Promise<void> {
       await inspector.call('Profiler.start')
     }
     const pids = cluster.pids()
-    const before = pids.map(cpuSeconds)
+    const before = pids.map(threadSeconds)
     const counts = await counters(cluster)
     const driven = await drive(seconds, leader)
     const after = await counters(cluster)
-    const used = pids.map((pid, i) => (cpuSeconds(pid) - (before[i] ?? 0)) * 1e6)
+    const threads = pids.map(threadSeconds)
     const rate = Math.round(driven.commands / driven.seconds)
     console.log(`${clients} x ${pipeline}: ${rate} XADD/s, ${driven.commands} commands`)
     for (const [i, inspector] of inspectors.entries()) {
@@ -156,7 +173,7 @@ async function main(): Promise<void> {
         return (driven.commands / count).toFixed(1)
       })
       const title = `n${i + 1} ${name}, ${per[0]} commands a turn, ${per[1]} a durable write`
-      show(title, profile, driven.commands, used[i] ?? 0)
+      show(title, profile, driven.commands, used(before[i], threads[i]))
     }
   } finally {
     await cluster.stop()
