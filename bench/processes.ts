@@ -91,6 +91,22 @@ export function cpuSeconds(pid: number): number {
   }
 }
 
+/** The same by kind of thread, user and system apart: the loop, the disk's threads, the collector's. */
+export function threadSeconds(pid: number): Map<string, number> {
+  const seconds = new Map<string, number>()
+  const add = (name: string, ticks: string | undefined): void => {
+    seconds.set(name, (seconds.get(name) ?? 0) + Number(ticks) / CLOCK_TICKS_PER_SECOND)
+  }
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1')
+    const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'))
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    add(`${name} user`, fields[11])
+    add(`${name} kernel`, fields[12])
+  }
+  return seconds
+}
+
 export function residentMiB(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1')
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? Number.NaN) / 1024

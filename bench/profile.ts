@@ -1,6 +1,6 @@
-// Where the time of a command goes: a CPU profile of each node under redis-benchmark, by function.
+// Where the time of a command goes: a CPU profile of each node under redis-benchmark or gRPC sessions, by function.
 //
-//   npx node bench/profile.ts [connections] [pipeline] [seconds]     50 64 5
+//   npx node bench/profile.ts [connections] [pipeline] [seconds] [resp|session]     50 64 5 resp
 //
 // The profiles begin after a warm-up, so that compiling is not in them. The files
 // are left in the working directory, for the browser's own tools.
@@ -8,13 +8,17 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sessionProtocol } from '../src/bench-grpc.ts'
 import { redisDrive } from './bench-context.ts'
-import { Cluster, NODES } from './cluster.ts'
-import { cpuSeconds } from './processes.ts'
+import { Cluster, type Leader, NODES } from './cluster.ts'
+import type { Driven } from './contender.ts'
+import { OUR_LOAD, ourLoad } from './phase-brokers.ts'
+import { threadSeconds } from './processes.ts'
 
 const KEY = 'bench-profile'
 const INTERVAL_US = 250
-const WARM_UP_SECONDS = 8
+const WARM_UP_SECONDS = 6
+const FRAMES_IN_FLIGHT = 8
 const TOP = 40
 
 type CallFrame = { functionName: string; url: string; lineNumber: number }
@@ -81,17 +85,48 @@ function selfTimes(profile: Profile): Map<string, number> {
   return times
 }
 
-function show(title: string, profile: Profile, commands: number, cpuUs: number): void {
+/** CPU microseconds by kind of thread. */
+function used(before = new Map<string, number>(), after = new Map<string, number>()) {
+  return [...after].map(([name, seconds]): [string, number] => [
+    name,
+    (seconds - (before.get(name) ?? 0)) * 1e6,
+  ])
+}
+
+function show(
+  title: string,
+  profile: Profile,
+  commands: number,
+  threads: readonly [string, number][],
+): void {
   const times = [...selfTimes(profile)].sort(([, a], [, b]) => b - a)
   const idle = (name: string): boolean => name === '(idle)' || name === '(root)'
   const busy = times.filter(([name]) => !idle(name)).reduce((sum, [, us]) => sum + us, 0)
   const each = (us: number): string => (us / commands).toFixed(3)
-  console.log(`${title}: ${each(cpuUs)} us of CPU a command, ${each(busy)} us in the loop's thread`)
+  const all = threads.reduce((sum, [, us]) => sum + us, 0)
+  const parts = threads.filter(([, us]) => us > all / 200).sort(([, a], [, b]) => b - a)
+  console.log(`${title}: ${each(all)} us of CPU a command`)
+  console.log(`  ${parts.map(([name, us]) => `${name} ${each(us)}`).join(', ')}`)
+  // Samples are taken by the clock: where the node waits for a core, these are more than its CPU time.
   for (const [name, us] of times.filter(([name]) => !idle(name)).slice(0, TOP)) {
     console.log(
       `  ${each(us).padStart(8)} us ${((us * 100) / busy).toFixed(1).padStart(5)} %  ${name}`,
     )
   }
+}
+
+type Drive = (seconds: number, leader: Leader) => Promise<Driven>
+
+function commands(clients: number, pipeline: number): Drive {
+  const drive = redisDrive(KEY, clients, pipeline)
+  return (seconds, { resp }) => drive(seconds, resp)
+}
+
+/** `frame` calls a frame, and some frames in flight. */
+function sessions(clients: number, frame: number): Drive {
+  const pipeline = frame * FRAMES_IN_FLIGHT
+  const load = { ...OUR_LOAD, clients, pipeline, frame, protocol: sessionProtocol, keyPrefix: KEY }
+  return (seconds, { grpc }) => ourLoad({ ...load, address: `127.0.0.1:${grpc}`, seconds })
 }
 
 /** Turns and durable writes so far, of each node. */
@@ -102,13 +137,15 @@ function counters(cluster: Cluster): Promise<number[][]> {
 }
 
 async function main(): Promise<void> {
-  const [clients = 50, pipeline = 64, seconds = 5] = process.argv.slice(2).map(Number)
+  const [clients = 50, pipeline = 64, seconds = 5] = process.argv.slice(2, 5).map(Number)
   const directory = mkdtempSync(join(tmpdir(), 'slotcast-profile-'))
   const cluster = await Cluster.start(directory, '--inspect=127.0.0.1:0')
   try {
-    const drive = redisDrive(KEY, clients, pipeline)
-    await drive(WARM_UP_SECONDS, (await cluster.leaderOf(KEY)).resp)
-    await drive(WARM_UP_SECONDS, (await cluster.leaderOf(KEY)).resp)
+    const drive =
+      process.argv[5] === 'session' ? sessions(clients, pipeline) : commands(clients, pipeline)
+    // Twice: the first tells redis-benchmark how many commands that is.
+    await drive(WARM_UP_SECONDS, await cluster.leaderOf(KEY))
+    await drive(WARM_UP_SECONDS, await cluster.leaderOf(KEY))
     const leader = await cluster.leaderOf(KEY)
     const inspectors = await Promise.all(
       Array.from({ length: NODES }, (_, i) => Inspector.open(inspectorUrl(cluster, i + 1))),
@@ -119,11 +156,11 @@ async function main(): Promise<void> {
       await inspector.call('Profiler.start')
     }
     const pids = cluster.pids()
-    const before = pids.map(cpuSeconds)
+    const before = pids.map(threadSeconds)
     const counts = await counters(cluster)
-    const driven = await drive(seconds, leader.resp)
+    const driven = await drive(seconds, leader)
     const after = await counters(cluster)
-    const used = pids.map((pid, i) => (cpuSeconds(pid) - (before[i] ?? 0)) * 1e6)
+    const threads = pids.map(threadSeconds)
     const rate = Math.round(driven.commands / driven.seconds)
     console.log(`${clients} x ${pipeline}: ${rate} XADD/s, ${driven.commands} commands`)
     for (const [i, inspector] of inspectors.entries()) {
@@ -136,7 +173,7 @@ async function main(): Promise<void> {
         return (driven.commands / count).toFixed(1)
       })
       const title = `n${i + 1} ${name}, ${per[0]} commands a turn, ${per[1]} a durable write`
-      show(title, profile, driven.commands, used[i] ?? 0)
+      show(title, profile, driven.commands, used(before[i], threads[i]))
     }
   } finally {
     await cluster.stop()
