@@ -140,7 +140,7 @@ export const OPTIONS = {
   },
   'cluster.storage.snapshot_log_bytes': {
     kind: 'integer',
-    default: 64 * MiB,
+    default: 256 * MiB,
     range: [1 * MiB, 64 * GiB],
     doc: 'A shard is written as a snapshot when it has logged this much since the last one, or as much as the last snapshot holds, whichever is more. Bounds the disk and the time of a restart.',
   },

@@ -36,6 +36,9 @@ export class Reconciler {
   readonly #ports: ReconcilerPorts
   readonly #known = new Map<NodeId, NodeFacts>()
   #proposing = false
+  /** Something was heard, changed or gained since the leader's duties were last looked at. */
+  #due = true
+  #led = false
 
   constructor(ports: ReconcilerPorts) {
     this.#ports = ports
@@ -45,6 +48,7 @@ export class Reconciler {
   /** A peer told who it is. */
   heard(facts: NodeFacts): void {
     this.#known.set(facts.id, facts)
+    this.#due = true
     this.look()
   }
 
@@ -54,8 +58,15 @@ export class Reconciler {
     if (meta.takeChanged()) {
       for (const shard of meta.map.shards.values()) if (shard.voters.includes(self.id)) host(shard)
       mapChanged(meta.map)
+      this.#due = true
     }
-    if (!this.#proposing && this.#ports.leadsMeta()) this.#lead(meta.map)
+    // This runs at the end of every turn: nearly always there is nothing to compare.
+    const leads = this.#ports.leadsMeta()
+    if (leads && !this.#led) this.#due = true
+    this.#led = leads
+    if (!leads || this.#proposing || !this.#due) return
+    this.#due = false
+    this.#lead(meta.map)
   }
 
   #lead(map: SlotMap): void {
@@ -90,6 +101,7 @@ export class Reconciler {
     this.#proposing = true
     this.#ports.propose(command, () => {
       this.#proposing = false
+      this.#due = true
       this.look()
     })
   }
