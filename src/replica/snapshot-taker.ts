@@ -13,8 +13,9 @@ import type { SnapshotMeta } from '../raft/message.ts'
 import { DiskError } from '../storage/disk.ts'
 import type { SnapshotWriterFile } from '../storage/snapshot-file.ts'
 import type { Storage } from '../storage/storage.ts'
+import type { PersistWork } from './host.ts'
 import type { SnapshotReader } from './ports.ts'
-import type { PersistWork, Replica } from './replica.ts'
+import type { Replica } from './replica.ts'
 
 export type SnapshotOptions = {
   /** Bytes of log a restart may have to replay before a snapshot is taken; at least the size of the last one. */

@@ -19,6 +19,7 @@ import type { Index, Ms, NodeId, ShardId, Term } from '../base/types.ts'
 import type { Message } from '../raft/message.ts'
 import type { DiskError } from '../storage/disk.ts'
 import type { Storage } from '../storage/storage.ts'
+import type { Host, PersistWork } from './host.ts'
 import type { Leaders } from './leaders.ts'
 import { Outbox } from './outbox.ts'
 import type {
@@ -29,7 +30,7 @@ import type {
   SnapshotAck,
   SnapshotChunk,
 } from './ports.ts'
-import type { Host, PersistWork, Replica } from './replica.ts'
+import type { Replica } from './replica.ts'
 
 /** The part of a replica that the turn drives, whatever its machine answers. */
 type Driven = Pick<
