@@ -77,7 +77,7 @@ async function besideRedis(
 
 /** redis-benchmark is a process of its own: what this one used is nothing. */
 function redisOnly(cpu: Record<string, number>): Record<string, number> {
-  return { redis: cpu.redis ?? Number.NaN }
+  return { redis: cpu['redis'] ?? Number.NaN }
 }
 
 export async function latencyPhase(context: Context): Promise<void> {

@@ -194,7 +194,7 @@ export async function run(program: string, words: readonly string[]): Promise<st
 
 /** Whether a program can be started at all. */
 export function isInstalled(program: string): boolean {
-  const paths = (process.env.PATH ?? '').split(':')
+  const paths = (process.env['PATH'] ?? '').split(':')
   return [...paths, '/usr/sbin', '/usr/lib/rabbitmq/bin'].some(path => {
     try {
       return readdirSync(path).includes(program)

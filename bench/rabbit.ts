@@ -111,7 +111,7 @@ function environment(
   epmdPort: string,
 ): NodeJS.ProcessEnv {
   return {
-    PATH: `${process.env.PATH}:/usr/sbin`,
+    PATH: `${process.env['PATH']}:/usr/sbin`,
     HOME: home,
     RABBITMQ_NODENAME: name,
     RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
