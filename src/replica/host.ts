@@ -22,6 +22,8 @@ export interface Host {
   send(shard: ShardId, message: Message): void
   /** Streams the state that `message` (a snapshot) speaks of, then delivers it. */
   sendSnapshot(shard: ShardId, message: Message): void
+  /** The log lacks what was acknowledged: the shard takes no part until it is repaired. */
+  damaged(shard: ShardId, reason: string): void
   /** The leader's snapshot made good what the disk had lost. */
   repaired(shard: ShardId): void
   /** A received snapshot is durable and recorded: older files may go. */

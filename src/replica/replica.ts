@@ -33,6 +33,7 @@ import type { RaftOptions } from '../raft/options.ts'
 import { Raft } from '../raft/raft.ts'
 import type { ShardWrite } from '../storage/storage.ts'
 import { Batch, type Producer, type SealedBatch } from './batch.ts'
+import { Convalescence, provesLoss } from './convalescence.ts'
 import { Digests } from './digests.ts'
 import type { Host } from './host.ts'
 import { type Asker, type Query, REPAIR_CONTEXT, type Refusal, type StateMachine } from './ports.ts'
@@ -85,11 +86,7 @@ export class Replica<R> {
   /** Deposed, and no new leader is known yet: what never reached the log waits to hear whom to ask. */
   #orphaned = false
   readonly #succession: Succession
-  /** The disk lost part of what this replica promised: it takes no part until it is repaired. */
-  #amnesiac: boolean
-  /** Ticks for which a repaired replica still votes for nobody, and the term up to which it never will. */
-  #abstainTicks = 0
-  #abstainTerm: Term = 0
+  readonly #convalescence: Convalescence
   /** Takes over the machine's state when Raft accepts the snapshot that is waiting. */
   #restore: { readonly meta: SnapshotMeta; finish(): void } | null = null
   #stopped = false
@@ -103,7 +100,7 @@ export class Replica<R> {
     applied: Index,
     amnesiac: boolean,
   ) {
-    this.#amnesiac = amnesiac
+    this.#convalescence = new Convalescence(amnesiac)
     this.#host = host
     this.#options = options
     this.shard = shard
@@ -120,7 +117,7 @@ export class Replica<R> {
 
   /** Whether this replica waits for repair by its leader's snapshot (repairs.ts). */
   get amnesiac(): boolean {
-    return this.#amnesiac
+    return this.#convalescence.amnesiac
   }
 
   get leader(): NodeId {
@@ -228,7 +225,7 @@ export class Replica<R> {
 
   /** Begins to look for a leader, once the replica is in its place. `delay` orders who tries first. */
   seekLeader(delay: Ms): void {
-    if (!this.#amnesiac) this.#succession.begin(delay)
+    if (!this.amnesiac) this.#succession.begin(delay)
   }
 
   transferLeader(to: NodeId): void {
@@ -262,20 +259,28 @@ export class Replica<R> {
   }
 
   tick(): void {
-    if (this.#amnesiac) return
-    if (this.#abstainTicks > 0) this.#abstainTicks -= 1
+    if (this.amnesiac) return
+    this.#convalescence.tick()
     this.raft.tick()
   }
 
   receive(message: Message): void {
-    if (this.#amnesiac || this.#abstainsFrom(message)) return
+    if (this.#convalescence.refuses(message)) return
+    const { term, lastIndex } = this.raft
+    if (provesLoss(message, term, lastIndex)) {
+      this.#convalescence.begin()
+      this.#succession.end()
+      const reason = `its leader counts entry ${message.commit}, the log ends at ${lastIndex}`
+      this.#host.damaged(this.shard, reason)
+      return
+    }
     this.raft.step(message)
   }
 
   /** The process of `peer` is gone: whoever followed it looks for a new leader now. */
   peerDown(peer: NodeId): void {
     this.raft.reportUnreachable(peer)
-    if (this.raft.leader !== peer || this.#stopped || this.#amnesiac) return
+    if (this.raft.leader !== peer || this.#stopped || this.amnesiac) return
     this.raft.forgetLeader()
     this.#succession.begin(0, peer)
   }
@@ -350,17 +355,13 @@ export class Replica<R> {
   offerSnapshot(message: Message, finish: () => void): void {
     assert(message.snapshot !== null, 'a snapshot message without snapshot')
     // Only what was sent for repair is known to cover all that was acknowledged here.
-    if (this.#amnesiac && !REPAIR_CONTEXT.equals(message.context ?? NO_CONTEXT)) return
+    if (this.amnesiac && !REPAIR_CONTEXT.equals(message.context ?? NO_CONTEXT)) return
     this.#restore = { meta: message.snapshot, finish }
     this.raft.step(message)
     this.#host.schedule()
-    if (!this.#amnesiac || this.raft.committed < message.snapshot.index) return
-    // The state is beyond everything that was acknowledged here. Which votes were
-    // given is not known: none is given in this term any more, nor before every
-    // candidate of a lost vote has given up.
-    this.#amnesiac = false
-    this.#abstainTerm = this.raft.term
-    this.#abstainTicks = 2 * this.#options.raft.electionTicks
+    if (!this.amnesiac || this.raft.committed < message.snapshot.index) return
+    // The state is beyond everything that was acknowledged here.
+    this.#convalescence.end(this.raft.term, 2 * this.#options.raft.electionTicks)
     this.#host.repaired(this.shard)
   }
 
@@ -373,11 +374,6 @@ export class Replica<R> {
     this.#reads.loseAll('moved')
     this.#waiters.loseAll('unblocked')
     this.#proposals.loseAll('in-doubt')
-  }
-
-  #abstainsFrom(message: Message): boolean {
-    if (message.type !== 'vote' && message.type !== 'pre-vote') return false
-    return this.#abstainTicks > 0 || (message.type === 'vote' && message.term <= this.#abstainTerm)
   }
 
   #send(message: Message): void {

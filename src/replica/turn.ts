@@ -243,6 +243,12 @@ export class Turn implements Host, NetworkListener {
     this.#snapshots?.send(shard, message)
   }
 
+  damaged(shard: ShardId, reason: string): void {
+    this.#ports.storage.markDamaged(shard, reason)
+    // The mark goes with the next batch, also if nobody writes.
+    this.#unmarked = true
+  }
+
   repaired(shard: ShardId): void {
     this.#ports.storage.clearDamage(shard)
   }
