@@ -166,10 +166,11 @@ def stream_fields(number):
 
 
 def whole_session(addresses, by_trailer):
-    """Streams and groups from every node, so that most first calls are redirected."""
+    """Streams and groups of one slot from every node: all nodes but one redirect."""
     cluster = Cluster(addresses, by_trailer)
-    for start in addresses:
-        key = f"py:{uuid.uuid4()}".encode()
+    tag = uuid.uuid4()
+    for nth, start in enumerate(addresses):
+        key = f"py:{{{tag}}}:{nth}".encode()
 
         def streams(name, request):
             return cluster.ask(stream_pb, "StreamService", name, request, start)
