@@ -124,7 +124,6 @@ export class Node {
       },
       {
         self: config.node.id,
-        peers: members,
         tickMs: config.cluster.raft.tickMs,
         announceTicks: ANNOUNCE_TICKS,
       },

@@ -266,9 +266,9 @@ function say(line: string): void {
 }
 
 /**
- * A small young generation: buffers that a turn needs are freed, and their memory used
- * again, some twenty times a second and not two. At 16 MiB, the default, a loaded
- * node held 100 MiB more and spent a fifth of its time on page faults.
+ * A small young generation, in MiB: the buffers of a turn are freed soon and their
+ * memory is used again while it is warm. At 50 connections and 64 XADDs a pipeline a
+ * follower spent 0.35 us of kernel time a command with it and 0.7 us at 16, the default.
  */
 const NODE_FLAGS = ['--max-semi-space-size=2']
 

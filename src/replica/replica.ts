@@ -21,7 +21,6 @@ import { confChangeOf } from '../raft/conf-change.ts'
 import {
   APPEND_THREAD,
   APPLY_THREAD,
-  type ConfChange,
   type Entry,
   type HardState,
   type LogStorage,
@@ -165,10 +164,6 @@ export class Replica<R> {
     return this.#batch.count + this.#held.length + this.#proposals.size + this.#reads.size
   }
 
-  get waiting(): number {
-    return this.#waiters.count
-  }
-
   /**
    * Takes a command for the next entry. Its bytes are copied at once.
    *
@@ -231,12 +226,6 @@ export class Replica<R> {
   transferLeader(to: NodeId): void {
     this.raft.transferLeader(to)
     this.#host.schedule()
-  }
-
-  proposeConfChange(change: ConfChange): 'dropped' | null {
-    const refused = this.raft.proposeConfChange(change)
-    this.#host.schedule()
-    return refused
   }
 
   // ── called by the turn ──────────────────────────────────────────────────────

@@ -78,7 +78,6 @@ export type TurnPorts = {
 
 export type TurnOptions = {
   readonly self: NodeId
-  readonly peers: readonly NodeId[]
   readonly tickMs: Ms
   /** Ticks between two announcements of what this node leads. */
   readonly announceTicks: number
