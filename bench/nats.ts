@@ -12,6 +12,8 @@ const SERVERS = 3
 const START_SECONDS = 30
 const STREAM = 'BENCH'
 const SUBJECT = 'bench.orders'
+/** A publish without an answer for so long is lost: JetStream says nothing of those it dropped. */
+const ANSWER_MS = 2_000
 const CRLF = Buffer.from('\r\n')
 
 export const hasNats = (): boolean => isInstalled('nats-server')
@@ -199,17 +201,21 @@ function natsClientLoad(
       taken += 1
     })
     connection.failed = reject
+    const end = (): void => {
+      clearTimeout(patience)
+      connection.close()
+      resolve(acknowledged)
+    }
+    const patience = setTimeout(end, ANSWER_MS)
     connection.read = () => {
       if (taken === 0) return
+      patience.refresh()
       owed -= taken
       acknowledged += taken
       const count = taken
       taken = 0
       if (performance.now() < until) publish(count)
-      else if (owed === 0) {
-        connection.close()
-        resolve(acknowledged)
-      }
+      else if (owed === 0) end()
     }
     publish(inFlight)
   })

@@ -48,9 +48,11 @@ export interface DiskFile {
   write(bytes: Uint8Array, position: number): void
   /**
    * Writes `parts` one behind the other from `position` on, and makes the data durable.
-   * The caller leaves the parts alone until `done`.
+   * The caller leaves the parts alone until `done`. Up to the next multiple of 4 KiB,
+   * what stood behind them may become zeros, also beyond the end of the file.
    */
   writeDurably(parts: readonly Uint8Array[], position: number, done: DiskDone): void
+  /** The same, durable after a sync. */
   writeLater(bytes: Uint8Array, position: number, done: DiskDone): void
   sync(): void
   syncLater(done: DiskDone): void
@@ -68,6 +70,8 @@ export interface Disk {
   /** `create` fails when the file exists. */
   open(path: string, mode: 'read' | 'write' | 'create'): DiskFile
   remove(path: string): void
+  /** Frees the name of a file that nothing refers to, and its space later. If that fails it stays, and a start removes it. */
+  removeLater(path: string): void
   rename(from: string, to: string): void
   /** Makes creations, removals and renames in a directory durable. */
   syncDirectory(path: string): void

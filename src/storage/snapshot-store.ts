@@ -9,7 +9,7 @@
 
 import type { Index, NodeId, ShardId } from '../base/types.ts'
 import type { SnapshotMeta } from '../raft/message.ts'
-import { asDiskError, type Disk, type DiskFile, removeLeftover } from './disk.ts'
+import { asDiskError, type Disk, type DiskFile } from './disk.ts'
 import {
   checkSnapshotFile,
   parseSnapshotName,
@@ -151,7 +151,7 @@ export class SnapshotStore {
     const kept = files.filter(isKept)
     if (kept.length === files.length) return
     for (const content of files) {
-      if (!isKept(content)) removeLeftover(this.#disk, this.#path(shard, content.meta))
+      if (!isKept(content)) this.#disk.removeLater(this.#path(shard, content.meta))
     }
     if (kept.length === 0) this.#files.delete(shard)
     else this.#files.set(shard, kept)

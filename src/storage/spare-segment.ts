@@ -5,6 +5,11 @@
 // of it is synced the file gets its name, and when the directory is synced too it
 // is ready. A batch that needs more than is there says so with `require`, and
 // then the slices follow each other without a pause.
+//
+// Segments that the log is done with are kept and filled with zeros again: their
+// blocks are allocated and their pages are in memory. Beside a load of 300,000 XADD/s
+// on three nodes of one machine, a third of all CPU time went into pages that the
+// page cache had never held before.
 
 import { assert } from '../base/assert.ts'
 import { asDiskError, type Disk, type DiskError, type DiskFile, removeLeftover } from './disk.ts'
@@ -14,6 +19,8 @@ const SLICE_BYTES = 1024 * 1024
 const ZEROS = Buffer.alloc(SLICE_BYTES)
 /** Slices are prepared at this multiple of the log's own growth: ready when half a segment is used. */
 const LEAD = 2
+/** Old segments that are kept: about what one snapshot sets free. */
+const KEPT_MAX = 6
 
 export type ReadySpare = {
   readonly number: number
@@ -24,6 +31,10 @@ export type ReadySpare = {
 export class SpareSegment {
   readonly #disk: Disk
   readonly #directory: string
+  /** Size of a segment, unless a batch needs a larger one. */
+  readonly #nominalBytes: number
+  /** Old segments of that size, by path, under names that a start removes. */
+  readonly #kept: string[] = []
   #number = 0
   #file: DiskFile | null = null
   /** Zeros that are synced, how many are wanted in the end, and how many may be there by now. */
@@ -36,13 +47,14 @@ export class SpareSegment {
   #isClosed = false
   #waiting: ((error: DiskError | null) => void) | null = null
 
-  constructor(disk: Disk, directory: string) {
+  constructor(disk: Disk, directory: string, nominalBytes: number) {
     this.#disk = disk
     this.#directory = directory
+    this.#nominalBytes = nominalBytes
   }
 
   /** Begins the segment `number`. The one before must have been taken. */
-  begin(number: number, bytes: number): void {
+  begin(number: number, bytes: number = this.#nominalBytes): void {
     this.#number = number
     this.#file = null
     this.#filled = 0
@@ -83,6 +95,40 @@ export class SpareSegment {
     return { number: this.#number, allocated: this.#target, file }
   }
 
+  /**
+   * Takes the closed files of segments that the log is done with, in the log's order: to
+   * be used again, or to be removed. Nothing in them changes before they have lost their
+   * names for good, or a crash would bring a segment back with other content.
+   */
+  retire(segments: readonly { readonly number: number; readonly allocated: number }[]): void {
+    const leaving: string[] = []
+    for (const { number, allocated } of segments) {
+      const path = `${this.#directory}/${segmentName(number)}`
+      const isWanted = this.#kept.length + leaving.length < KEPT_MAX
+      if (!isWanted || allocated !== this.#nominalBytes) {
+        this.#disk.removeLater(path)
+        continue
+      }
+      try {
+        this.#disk.rename(path, `${path}.tmp`)
+        leaving.push(`${path}.tmp`)
+      } catch (error) {
+        // It keeps its name, and the next start removes it.
+        asDiskError(error)
+      }
+    }
+    // Nothing waits for it: a removal that a crash undoes is made again at the next start.
+    this.#disk.syncDirectoryLater(this.#directory, error => {
+      if (error === null) this.#kept.push(...leaving)
+      else for (const path of leaving) this.#disk.removeLater(path)
+    })
+  }
+
+  /** Gives back the space of what is kept. */
+  release(): void {
+    for (const path of this.#kept.splice(0)) this.#disk.removeLater(path)
+  }
+
   close(): void {
     this.#isClosed = true
     this.#waiting = null
@@ -101,7 +147,7 @@ export class SpareSegment {
   #fill(): void {
     let file: DiskFile
     try {
-      this.#file ??= this.#disk.open(this.#temporary(), 'create')
+      this.#file ??= this.#open()
       file = this.#file
     } catch (error) {
       this.#fail(asDiskError(error))
@@ -119,6 +165,14 @@ export class SpareSegment {
         this.#settle(failure)
       })
     })
+  }
+
+  /** A file to be filled, of nothing or of what an old segment held. */
+  #open(): DiskFile {
+    const kept = this.#target === this.#nominalBytes ? this.#kept.shift() : undefined
+    if (kept === undefined) return this.#disk.open(this.#temporary(), 'create')
+    this.#disk.rename(kept, this.#temporary())
+    return this.#disk.open(this.#temporary(), 'write')
   }
 
   /** The file is whole and synced; now its name. A named one that had to grow keeps it. */

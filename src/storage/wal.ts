@@ -9,8 +9,8 @@
 import { assert } from '../base/assert.ts'
 import type { NodeId } from '../base/types.ts'
 import { BatchEncoder, type BatchItem, itemBytes } from './batch-encoder.ts'
-import { type Disk, type DiskDone, type DiskFile, removeLeftover } from './disk.ts'
-import { SEGMENT_HEADER_BYTES, type Segment, segmentName } from './segment.ts'
+import type { Disk, DiskDone, DiskFile } from './disk.ts'
+import { SEGMENT_HEADER_BYTES, type Segment } from './segment.ts'
 import { SpareSegment } from './spare-segment.ts'
 
 export type WalOptions = {
@@ -40,7 +40,6 @@ export interface WalBatch {
 }
 
 export class Wal {
-  readonly #disk: Disk
   readonly #options: WalOptions
   readonly #encoder = new BatchEncoder()
   readonly #segments: Segment[]
@@ -53,14 +52,13 @@ export class Wal {
   #isFailed = false
 
   constructor(disk: Disk, options: WalOptions, end: WalEnd) {
-    this.#disk = disk
     this.#options = options
     this.#segments = [...end.segments]
     this.#offset = end.offset
     this.#previous = end.previous
     this.#mark = this.#current.base + end.offset
-    this.#spare = new SpareSegment(disk, options.directory)
-    this.#spare.begin(this.#current.number + 1, options.segmentBytes)
+    this.#spare = new SpareSegment(disk, options.directory, options.segmentBytes)
+    this.#spare.begin(this.#current.number + 1)
   }
 
   get segmentCount(): number {
@@ -121,18 +119,20 @@ export class Wal {
 
   /** Removes the segments before `number`. The order is the log's, so that a crash leaves no gap that matters. */
   retire(number: number): void {
-    let isAny = false
+    const retired: Segment[] = []
     while (this.#segments.length > 1) {
       const oldest = this.#segments[0] as Segment
       if (oldest.number >= number) break
       this.#segments.shift()
       oldest.file.close()
-      removeLeftover(this.#disk, `${this.#options.directory}/${segmentName(oldest.number)}`)
-      isAny = true
+      retired.push(oldest)
     }
-    if (!isAny) return
-    // Nothing waits for it: a removal that a crash undoes is made again at the next start.
-    this.#disk.syncDirectoryLater(this.#options.directory, () => {})
+    if (retired.length > 0) this.#spare.retire(retired)
+  }
+
+  /** Gives back space that is held for later. */
+  releaseSpace(): void {
+    this.#spare.release()
   }
 
   close(): void {
@@ -165,7 +165,7 @@ export class Wal {
       predecessor: this.#previous,
     })
     this.#segments.push(segment)
-    this.#spare.begin(segment.number + 1, this.#options.segmentBytes)
+    this.#spare.begin(segment.number + 1)
     this.#write(batch, items, 0)
   }
 

@@ -5,6 +5,9 @@ import { join } from 'node:path'
 import { checkRecord } from '../../src/storage/record.ts'
 import { readSegmentHeader, SEGMENT_HEADER_BYTES } from '../../src/storage/segment.ts'
 
+/** Where a record says its position (record.ts). */
+const POSITION_AT = 24
+
 type Record = { readonly offset: number; readonly next: number; readonly mark: number }
 
 /** The newest segment that something was written to. */
@@ -48,6 +51,19 @@ export class NewestSegment {
     const size = readFileSync(this.path).length
     writeSync(file, Buffer.alloc(size - offset), 0, size - offset, offset)
     closeSync(file)
+  }
+
+  /** Writes the first half of the last record again, behind it, as of this place. @returns where */
+  beginRecord(): number {
+    const last = this.records.at(-1)
+    if (last === undefined) throw new Error(`${this.path} holds no record`)
+    const bytes = readFileSync(this.path)
+    const half = Buffer.from(bytes.subarray(last.offset, (last.offset + last.next) >> 1))
+    half.writeBigUInt64LE(BigInt(this.#base + last.next), POSITION_AT)
+    const file = openSync(this.path, 'r+')
+    writeSync(file, half, 0, half.length, last.next)
+    closeSync(file)
+    return last.next
   }
 
   /** Ends the file at `offset`. */

@@ -15,7 +15,13 @@
 // A crash of the process alone (kill -9) loses nothing that was written: `kill()`.
 
 import type { Random } from '../../src/base/random.ts'
-import { type Disk, type DiskDone, DiskError, type DiskFile } from '../../src/storage/disk.ts'
+import {
+  asDiskError,
+  type Disk,
+  type DiskDone,
+  DiskError,
+  type DiskFile,
+} from '../../src/storage/disk.ts'
 
 const SECTOR = 512
 
@@ -322,6 +328,14 @@ class FakeDiskView implements Disk {
     this.check('write', path, 'remove')
     this.disk.inode(path)
     this.disk.directory(parentOf(path)).change([{ name: nameOf(path), inode: null }])
+  }
+
+  removeLater(path: string): void {
+    try {
+      this.remove(path)
+    } catch (error) {
+      asDiskError(error)
+    }
   }
 
   rename(from: string, to: string): void {
