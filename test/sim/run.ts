@@ -118,6 +118,7 @@ class Run {
   result(failure: string | null): RunResult {
     const counts = new Map<string, number>(this.#nemesis.counts)
     for (const [what, count] of this.#cluster.invariants.counts) counts.set(what, count)
+    counts.set('torn files', this.#cluster.tornFiles)
     return {
       seed: this.#seed,
       failure,
