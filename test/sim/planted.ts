@@ -261,6 +261,18 @@ const storage: readonly Planted[] = [
     caughtBy: { seeds: '1..80' },
   },
   {
+    name: 'recycles-before-sync',
+    what: 'a retired segment is filled with zeros while a crash may bring its name back (RAFT 4.1)',
+    edits: [
+      {
+        file: 'src/storage/recycled-segments.ts',
+        from: '    this.#leaving += leaving.length\n',
+        to: '    this.#kept.push(...leaving.splice(0))\n',
+      },
+    ],
+    caughtBy: { tests: 'test/unit/storage/recycled-segments.test.ts' },
+  },
+  {
     name: 'sync-error-ignored',
     what: 'a failed fsync is taken for a success (RAFT 4.3)',
     edits: [
