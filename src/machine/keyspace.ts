@@ -5,20 +5,23 @@
 // returns every key that stays exactly once; snapshots preserve numbers and order.
 //
 // A snapshot cuts a key's value when it comes to it, or earlier, when a command
-// reaches for the key: `stream` is the one way to a value, and tells the cuts first.
+// reaches for the key: `value` and its like are the only ways to a value, and tell
+// the cuts first. Nothing of a holder changes before they were told.
 
 import { assert } from '../base/assert.ts'
 import { slotOf } from '../base/slot.ts'
-import type { Slot } from '../base/types.ts'
-import { Stream } from './types/stream.ts'
+import type { Ms, Slot } from '../base/types.ts'
+import type { Value, Values, ValueType } from './types/value.ts'
 
 /** A key and its value. Stays as it is when the key is deleted, for cuts that have yet to write it. */
 export type Holder = {
   readonly key: string
-  readonly stream: Stream
+  value: Value
   /** Rises from key to key; the place in the order. */
   readonly number: number
   readonly slot: Slot
+  /** Unix ms at which the key is dead; 0: never. */
+  expiry: Ms
   /** 0 while it lives; else the number of cuts begun before it was deleted, plus one. */
   died: number
   /** Neighbours in the list of the slot's keys. */
@@ -26,7 +29,7 @@ export type Holder = {
   after: Holder | null
 }
 
-/** Whoever must see a value before it changes. */
+/** Whoever must see a key's value and expiry before they change. */
 export interface Guard {
   beforeChange(holder: Holder): void
 }
@@ -60,36 +63,95 @@ export class Keyspace {
     return this.#nextNumber
   }
 
-  /** The stream at `key` (latin1), or null. Cheap when the same key is asked for again. */
-  stream(key: string): Stream | null | 'wrong-type' {
-    let holder = this.#last
-    if (holder === null || holder.key !== key) {
-      const found = this.#holders.get(key)
-      if (found === undefined) return null
-      holder = found
-      this.#last = found
-    }
+  /** The holder of `key`. Cheap when the same key is asked for again. */
+  #find(key: string): Holder | null {
+    const last = this.#last
+    if (last !== null && last.key === key) return last
+    const found = this.#holders.get(key)
+    if (found === undefined) return null
+    this.#last = found
+    return found
+  }
+
+  #tell(holder: Holder): void {
     if (this.#guards.length > 0) for (const guard of this.#guards) guard.beforeChange(holder)
-    return holder.stream
+  }
+
+  #typed<T extends ValueType>(key: string, type: T): Values[T] | null | 'wrong-type' {
+    const holder = this.#find(key)
+    if (holder === null) return null
+    this.#tell(holder)
+    return holder.value.type === type ? (holder.value as Values[T]) : 'wrong-type'
+  }
+
+  /** The value at `key` (latin1), of whatever type, or null. */
+  value(key: string): Value | null {
+    const holder = this.#find(key)
+    if (holder === null) return null
+    this.#tell(holder)
+    return holder.value
+  }
+
+  stream(key: string): Values['stream'] | null | 'wrong-type' {
+    return this.#typed(key, 'stream')
+  }
+
+  list(key: string): Values['list'] | null | 'wrong-type' {
+    return this.#typed(key, 'list')
+  }
+
+  set(key: string): Values['set'] | null | 'wrong-type' {
+    return this.#typed(key, 'set')
+  }
+
+  text(key: string): Values['string'] | null | 'wrong-type' {
+    return this.#typed(key, 'string')
+  }
+
+  /** The type of the value at `key`, without reaching for it. */
+  typeOf(key: string): ValueType | null {
+    return this.#find(key)?.value.type ?? null
   }
 
   has(key: string): boolean {
     return this.#holders.has(key)
   }
 
-  /** Puts an empty stream at `key`, which must be free. */
-  createStream(key: string): Stream {
-    const stream = new Stream()
-    this.adopt(key, stream, this.#nextNumber)
-    return stream
+  /** Puts `value` at `key`, which must be free. It never expires. */
+  put(key: string, value: Value): void {
+    this.adopt(key, value, this.#nextNumber, 0)
   }
 
-  /** Puts a stream at `key` under a number that a snapshot recorded, above all before it. */
-  adopt(key: string, stream: Stream, number: number): void {
+  /**
+   * Puts `value` at `key` whatever was there; the key keeps its place in the order, and
+   * its expiry. Ends the waits on it if the type is another.
+   */
+  replace(key: string, value: Value): void {
+    const holder = this.#find(key)
+    if (holder === null) {
+      this.put(key, value)
+      return
+    }
+    this.#tell(holder)
+    if (holder.value.type !== value.type) this.touch(key)
+    holder.value = value
+  }
+
+  /** Puts a value at `key` under a number that a snapshot recorded, above all before it. */
+  adopt(key: string, value: Value, number: number, expiry: Ms): void {
     assert(!this.#holders.has(key), 'the key is free')
     assert(number >= this.#nextNumber, 'numbers of keys rise')
     const slot = slotOf(Buffer.from(key, 'latin1'))
-    const holder: Holder = { key, stream, number, slot, died: 0, before: null, after: null }
+    const holder: Holder = {
+      key,
+      value,
+      number,
+      slot,
+      expiry,
+      died: 0,
+      before: null,
+      after: null,
+    }
     this.#nextNumber = number + 1
     this.#holders.set(key, holder)
     this.#row.push(holder)

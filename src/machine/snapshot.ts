@@ -2,10 +2,12 @@
 //
 //   frame    := u8 type, u32 length, payload          (little-endian)
 //   HEAD     u8 version, u32 digest, varint index, varint number of the next key
-//   KEY      varint number, key                       (keys in the order of their numbers)
-//   PART     a part of the value of the key before    (types/stream-cut.ts)
+//   KEY      varint number, key, u8 type, varint expiry (keys in the order of their numbers)
+//   PART     a part of the value of the key before    (types/value.ts)
 //   PRODUCER a producer's session                     (the one silent for the longest first)
 //   END      varint count of keys, u32 CRC-32C of all frames before this one
+//
+// Version 1 had streams only: its KEY ends with the key.
 //
 // Equal states give equal bytes, whatever the sizes asked for: parts have a size of
 // their own. A value is cut when the reader comes to it or when a command reaches
@@ -15,7 +17,7 @@
 import { assert } from '../base/assert.ts'
 import { Reader, Writer } from '../base/bytes.ts'
 import { crc32c } from '../base/crc32c.ts'
-import type { Index } from '../base/types.ts'
+import type { Index, Ms } from '../base/types.ts'
 import { type Guard, type Holder, Keyspace } from './keyspace.ts'
 import {
   type Producer,
@@ -24,10 +26,11 @@ import {
   Sessions,
   writeProducer,
 } from './sessions.ts'
-import type { Cut } from './types/part.ts'
-import { StreamBuilder } from './types/stream-builder.ts'
+import type { Builder, Cut } from './types/part.ts'
+import { builderOf, VALUE_TYPES, type Value, type ValueType } from './types/value.ts'
 
-const VERSION = 1
+const VERSION = 2
+const VERSION_OF_STREAMS = 1
 const HEAD = 1
 const KEY = 2
 const PART = 3
@@ -45,6 +48,13 @@ export type State = {
   readonly index: Index
 }
 
+/** A key as it was when it was cut. */
+type KeyCut = { readonly type: ValueType; readonly expiry: Ms; readonly cut: Cut }
+
+function cutOf({ value, expiry }: Holder): KeyCut {
+  return { type: value.type, expiry, cut: value.cut() }
+}
+
 /** Reads a state as it was when the cut was made. */
 export class SnapshotCut {
   readonly #state: State
@@ -52,8 +62,8 @@ export class SnapshotCut {
   readonly #count: number
   readonly #nextNumber: number
   readonly #cutNumber: number
-  /** Values that were about to change before their turn. */
-  readonly #early = new Map<Holder, Cut>()
+  /** Keys that were about to change before their turn. */
+  readonly #early = new Map<Holder, KeyCut>()
   readonly #guard: Guard & ProducerGuard
   #next = 0
   /** Holders below this number were written, or are being. */
@@ -87,7 +97,7 @@ export class SnapshotCut {
 
   #beforeKey(holder: Holder): void {
     if (holder.number < this.#begun || holder.number >= this.#nextNumber) return
-    if (!this.#early.has(holder)) this.#early.set(holder, holder.stream.cut())
+    if (!this.#early.has(holder)) this.#early.set(holder, cutOf(holder))
   }
 
   #beforeProducer(producer: Producer): void {
@@ -157,7 +167,10 @@ export class SnapshotCut {
   #writeKey(writer: Writer, holder: Holder): void {
     writer.varint(holder.number)
     writer.latin1(holder.key)
-    this.#current = this.#early.get(holder) ?? holder.stream.cut()
+    const { type, expiry, cut } = this.#early.get(holder) ?? cutOf(holder)
+    writer.u8(VALUE_TYPES.indexOf(type))
+    writer.varint(expiry)
+    this.#current = cut
     this.#early.delete(holder)
     this.#next += 1
     this.#begun = holder.number + 1
@@ -185,6 +198,13 @@ export class SnapshotCut {
   }
 }
 
+type KeyHead = {
+  readonly key: string
+  readonly number: number
+  readonly expiry: Ms
+  readonly builder: Builder<Value>
+}
+
 /** Makes a state from the bytes of a snapshot, which come in chunks of any size. */
 export class SnapshotBuilder {
   readonly #install: (state: State) => void
@@ -198,8 +218,8 @@ export class SnapshotBuilder {
   #bytes = 0
   /** How many bytes it takes before another try. */
   #needed = FRAME_HEAD_BYTES
-  #key: { readonly key: string; readonly number: number } | null = null
-  #stream: StreamBuilder | null = null
+  #version = VERSION
+  #key: KeyHead | null = null
   #keys = 0
   #checksum = 0
   #ended = false
@@ -243,8 +263,8 @@ export class SnapshotBuilder {
   #readFrame(type: number, reader: Reader): void {
     assert(!this.#ended, 'nothing comes behind the end of a snapshot')
     if (type === PART) {
-      assert(this.#stream !== null, 'a part has a key')
-      this.#stream.read(reader)
+      assert(this.#key !== null, 'a part has a key')
+      this.#key.builder.read(reader)
       return
     }
     this.#endKey()
@@ -257,8 +277,9 @@ export class SnapshotBuilder {
   }
 
   #readHead(reader: Reader): void {
-    const version = reader.u8()
-    assert(version === VERSION, `snapshot version ${version} is unknown`)
+    this.#version = reader.u8()
+    const isKnown = this.#version === VERSION || this.#version === VERSION_OF_STREAMS
+    assert(isKnown, `snapshot version ${this.#version} is unknown`)
     this.#digest = reader.u32()
     this.#index = reader.count()
     this.#nextNumber = reader.count()
@@ -266,16 +287,20 @@ export class SnapshotBuilder {
 
   #readKey(reader: Reader): void {
     const number = reader.count()
-    this.#key = { key: reader.latin1(), number }
-    this.#stream = new StreamBuilder()
+    const key = reader.latin1()
+    const type = this.#version === VERSION_OF_STREAMS ? 0 : reader.u8()
+    const expiry = this.#version === VERSION_OF_STREAMS ? 0 : reader.count()
+    const builder = builderOf(type)
+    assert(builder !== null, `value type ${type} is unknown`)
+    this.#key = { key, number, expiry, builder }
     this.#keys += 1
   }
 
   #endKey(): void {
-    if (this.#key === null || this.#stream === null) return
-    this.#keyspace.adopt(this.#key.key, this.#stream.finish(), this.#key.number)
+    if (this.#key === null) return
+    const { key, number, expiry, builder } = this.#key
+    this.#keyspace.adopt(key, builder.finish(), number, expiry)
     this.#key = null
-    this.#stream = null
   }
 
   #readEnd(reader: Reader): void {

@@ -107,7 +107,7 @@ const type: CommandSpec<string> = {
   summary: 'Determines the type of value stored at a key.',
   complexity: 'O(1)',
   parse: argv => argv.latin1(1),
-  query: (state, key) => ({ kind: 'simple', text: state.has(key) ? 'stream' : 'none' }),
+  query: (state, key) => ({ kind: 'simple', text: state.typeOf(key) ?? 'none' }),
 }
 
 const dbsize: CommandSpec<null> = {
@@ -197,8 +197,8 @@ const scan: CommandSpec<ScanArgs> = {
   parse: parseScan,
   query(state, args) {
     const found: Reply[] = []
-    const next = state.scan(args.cursor, args.count, key => {
-      if (args.type !== null && args.type !== 'stream') return
+    const next = state.scan(args.cursor, args.count, (key, holder) => {
+      if (args.type !== null && args.type !== holder.value.type) return
       if (args.pattern === null || globMatch(args.pattern, key)) found.push(keyReply(key))
     })
     return array([text(String(next)), array(found)])
