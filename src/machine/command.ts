@@ -9,6 +9,7 @@
 import type { Argv } from '../base/argv.ts'
 import type { Ms } from '../base/types.ts'
 import type { Wait } from '../base/wait.ts'
+import type { Chance } from './chance.ts'
 import type { Keyspace } from './keyspace.ts'
 import type { ErrorReply, Reply } from './reply.ts'
 
@@ -25,6 +26,7 @@ export type CommandFlag =
   | 'no_auth'
   | 'allow_busy'
   | 'movablekeys'
+  | 'touches_arbitrary_keys'
 
 /** How one key specification finds its keys (Redis' "key specs"). */
 export type KeySpec = {
@@ -43,6 +45,8 @@ export type Occasion = {
   readonly now: Ms
   /** False where nobody reads the reply (a follower): what is dear to build may be left out of it. */
   readonly asked: boolean
+  /** What a command draws from that must pick something: of an entry alike on every replica. */
+  readonly chance: Chance
 }
 
 /** What the table, COMMAND, the docs and the gate know of a command. */
@@ -56,7 +60,15 @@ export type CommandFacts = {
   readonly categories: readonly string[]
   readonly keys: readonly KeySpec[]
   readonly since: string
-  readonly group: 'stream' | 'generic' | 'connection' | 'server' | 'cluster'
+  readonly group:
+    | 'stream'
+    | 'list'
+    | 'set'
+    | 'string'
+    | 'generic'
+    | 'connection'
+    | 'server'
+    | 'cluster'
   readonly summary: string
   readonly complexity: string
   readonly tips?: readonly string[]

@@ -17,7 +17,9 @@ import {
 } from '../base/payload.ts'
 import type { Index, Ms, Slot } from '../base/types.ts'
 import { Wait } from '../base/wait.ts'
+import { Chance } from './chance.ts'
 import { type CommandSpec, isError, type Occasion } from './command.ts'
+import { buryCommand } from './commands/bury.ts'
 import { machineTable } from './commands/table.ts'
 import { Keyspace } from './keyspace.ts'
 import { fail, type Reply } from './reply.ts'
@@ -26,6 +28,10 @@ import { SnapshotBuilder, SnapshotCut, type State } from './snapshot.ts'
 
 /** Spreads an index over 32 bits (2^32 / golden ratio). */
 const SPREAD = 0x9e3779b1
+
+/** Keys that one entry buries, and about how many bytes of their names: a flood is spread over entries. */
+const BURIED_MAX = 500
+const BURIED_BYTES_MAX = 64 * 1024
 
 const notAWrite = fail('ERR the command does not change anything')
 
@@ -36,7 +42,10 @@ export class Machine {
   #digest = 0
   #index: Index = 0
   readonly #argv = new Argv()
-  readonly #at: { now: Ms; asked: boolean } = { now: 0, asked: false }
+  readonly #at = { now: 0, asked: false, chance: new Chance() }
+  /** Of queries, which need not agree. */
+  readonly #queryChance = new Chance()
+  readonly #chore = new Argv()
 
   /** Number of keys. */
   get size(): number {
@@ -68,6 +77,8 @@ export class Machine {
     // A clock may count fractions; IDs do not.
     at.now = Math.max(0, Math.floor(payloadNow(payload)))
     at.asked = outcomes !== null
+    at.chance.seed(this.#digest ^ Math.imul(index, SPREAD))
+    this.#keyspace.begin(at.now, true)
     let digest = crc32c(payload, (this.#digest ^ Math.imul(index, SPREAD)) >>> 0)
     let position = PAYLOAD_HEADER_BYTES
     for (let i = 0; i < count; i += 1) {
@@ -109,7 +120,7 @@ export class Machine {
     const known = this.#sessions.begin(mark.id, mark.epoch, mark.sequence, index)
     if (isKnown(known)) return known
     // The reply is kept, so it must be whole even where nobody asks now.
-    const outcome = this.#execute({ now: this.#at.now, asked: true })
+    const outcome = this.#execute({ now: this.#at.now, asked: true, chance: this.#at.chance })
     if (!(outcome instanceof Wait)) this.#sessions.remember(known, mark.sequence, outcome)
     return outcome
   }
@@ -117,7 +128,24 @@ export class Machine {
   /** Answers a command that only reads. May be run again with the same `args` after a Wait. */
   query(spec: CommandSpec, args: unknown, now: Ms): Reply | Wait {
     assert(spec.query !== undefined, () => `${spec.name} is no query`)
-    return spec.query(this.#keyspace, args, { now: Math.max(0, Math.floor(now)), asked: true })
+    const at = { now: Math.max(0, Math.floor(now)), asked: true, chance: this.#queryChance }
+    at.chance.stir(at.now)
+    this.#keyspace.begin(at.now, false)
+    return spec.query(this.#keyspace, args, at)
+  }
+
+  /** What the leader should propose of its own accord: to bury keys whose time has come. Valid until the next call. */
+  chore(now: Ms): Argv | null {
+    const keys = this.#keyspace.due(Math.floor(now), BURIED_MAX)
+    if (keys.length === 0) return null
+    let bytes = 0
+    const few = keys.filter(key => {
+      const fits = bytes < BURIED_BYTES_MAX
+      bytes += key.length
+      return fits
+    })
+    buryCommand(this.#chore, few)
+    return this.#chore
   }
 
   /** Keys (latin1) that changed since the last call in a way that may end a wait. */

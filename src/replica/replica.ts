@@ -32,6 +32,7 @@ import type { RaftOptions } from '../raft/options.ts'
 import { Raft } from '../raft/raft.ts'
 import type { ShardWrite } from '../storage/storage.ts'
 import { Batch, type Producer, type SealedBatch } from './batch.ts'
+import { Chores } from './chores.ts'
 import { Convalescence, provesLoss } from './convalescence.ts'
 import { Digests } from './digests.ts'
 import type { Host } from './host.ts'
@@ -64,6 +65,7 @@ export class Replica<R> {
   readonly #proposals = new Proposals<R>()
   readonly #reads = new Reads<R>()
   readonly #waiters: Waiters<R>
+  readonly #chores: Chores<R>
   /** Sealed while a leadership transfer is under way; proposed when that fails. */
   #held: SealedBatch<R>[] = []
   #heldBytes = 0
@@ -105,6 +107,7 @@ export class Replica<R> {
     this.shard = shard
     this.machine = machine
     this.#waiters = new Waiters(host.clock)
+    this.#chores = new Chores(host)
     this.#applied = applied
     this.#hard = log.initialState().hardState
     this.#written = this.#hard
@@ -251,6 +254,7 @@ export class Replica<R> {
     if (this.amnesiac) return
     this.#convalescence.tick()
     this.raft.tick()
+    this.#chores.tick()
   }
 
   receive(message: Message): void {
@@ -277,6 +281,7 @@ export class Replica<R> {
   /** Hands what clients left to Raft: first the writes, then one round for the reads. */
   submit(): void {
     this.#noteLeader()
+    if (this.#leads && this.#chores.mayAsk && !this.#stopped) this.#doChores()
     // While the disk has the batch before, commands gather for the next: an entry and
     // its messages cost the same for one command as for a thousand.
     if (this.#batch.count > 0 && !this.#host.diskBusy) this.#seal()
@@ -285,6 +290,16 @@ export class Replica<R> {
       if (this.#leads) this.raft.readIndex(this.#reads.begin(this.raft.lastIndex))
       else if (!this.#orphaned) this.#reads.loseAll('moved')
     }
+  }
+
+  #doChores(): void {
+    const argv = this.machine.chore(this.#host.clock.now())
+    if (argv === null) {
+      this.#chores.rest()
+      return
+    }
+    if (this.#batch.full) this.#seal()
+    this.#batch.add(this.#chores.begin(), 0, argv, null)
   }
 
   /** Takes one Ready apart. @returns whether there was one */

@@ -7,9 +7,13 @@ import { type Argv, lowerByte } from '../../base/argv.ts'
 import { assert } from '../../base/assert.ts'
 import type { CommandSpec } from '../command.ts'
 import { type ErrorReply, fail } from '../reply.ts'
+import { buryDead } from './bury.ts'
 import { claimCommands } from './claims.ts'
+import { expireCommands } from './expire.ts'
 import { groupCommands } from './groups.ts'
 import { keyCommands } from './keys.ts'
+import { objectCommands } from './object.ts'
+import { renamingCommands } from './renaming.ts'
 import { streamCommands } from './streams.ts'
 import { xinfoCommands } from './xinfo.ts'
 
@@ -124,13 +128,17 @@ export class CommandTable {
   }
 }
 
-/** Every command of the state machine. */
+/** Every command of the state machine that clients may call. */
 export const COMMANDS: readonly CommandSpec[] = [
   ...streamCommands,
   ...groupCommands,
   ...claimCommands,
   ...xinfoCommands,
   ...keyCommands,
+  ...expireCommands,
+  ...renamingCommands,
+  ...objectCommands,
 ]
 
-export const machineTable = new CommandTable(COMMANDS)
+/** What entries may hold: with the commands that leaders propose of their own accord. */
+export const machineTable = new CommandTable([...COMMANDS, buryDead])
