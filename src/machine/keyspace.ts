@@ -8,15 +8,20 @@
 // reaches for the key: `value` and its like are the only ways to a value, and tell
 // the cuts first. Nothing of a holder changes before they were told.
 //
+// For WATCH each key has the index of the entry that changed it last. A command that
+// changes a value says so: `touch` where it may also serve or end a wait, else
+// `noteChange`. What was removed is remembered by its hash (removals.ts).
+//
 // A key whose expiry has come is dead: `begin` says what time it is, and nothing finds
 // the key from then on. Where entries are applied it is removed when somebody looks for it,
 // else by an entry that the leader proposes (`due`, `bury`); a query leaves it alone.
 
 import { assert } from '../base/assert.ts'
 import { slotOf } from '../base/slot.ts'
-import type { Ms, Slot } from '../base/types.ts'
+import type { Index, Ms, Slot } from '../base/types.ts'
 import type { Chance } from './chance.ts'
 import { Expiries, NO_PLACE } from './expiries.ts'
+import { Removals } from './removals.ts'
 import { encodingOf, type Value, type Values, type ValueType } from './types/value.ts'
 
 /** A key and its value. Stays as it is when the key is deleted, for cuts that have yet to write it. */
@@ -28,6 +33,8 @@ export type Holder = {
   readonly slot: Slot
   /** Unix ms at which the key is dead; 0: never. */
   expiry: Ms
+  /** The entry that changed it last. */
+  changed: Index
   /** Where it stands among those that expire (expiries.ts). */
   place: number
   /** When a command last reached for the value: this node's own knowledge, no part of the state. */
@@ -70,6 +77,9 @@ export class Keyspace {
   #cuts = 0
   /** The last holder found: runs of commands on one key skip the map. */
   #last: Holder | null = null
+  /** The entry that is being applied. */
+  #index: Index = 0
+  #removals = new Removals()
 
   /** Number of keys, with those that expired and are not removed yet. */
   get size(): number {
@@ -86,10 +96,11 @@ export class Keyspace {
     return this.#expired
   }
 
-  /** What time it is for the commands that follow, and whether they are an entry's. */
-  begin(now: Ms, applies: boolean): void {
+  /** What time it is for the commands that follow, and of which entry they are; null: they only read. */
+  begin(now: Ms, entry: Index | null): void {
     this.#now = now
-    this.#applies = applies
+    this.#applies = entry !== null
+    if (entry !== null) this.#index = entry
   }
 
   /** The number that the next new key gets. */
@@ -184,6 +195,7 @@ export class Keyspace {
     if (holder === null || holder.expiry === expiry) return
     this.#tell(holder)
     holder.expiry = expiry
+    holder.changed = this.#index
     if (expiry === 0) this.#expiries.remove(holder)
     else this.#expiries.put(holder)
   }
@@ -214,7 +226,7 @@ export class Keyspace {
   /** Puts `value` at `key`, which must be free. It never expires. */
   put(key: string, value: Value): void {
     this.bury(key)
-    this.adopt(key, value, this.#nextNumber, 0)
+    this.adopt(key, value, this.#nextNumber, 0, this.#index)
   }
 
   /**
@@ -227,12 +239,13 @@ export class Keyspace {
       this.put(key, value)
       return
     }
-    if (holder.value.type !== value.type) this.touch(key)
+    if (holder.value.type !== value.type) this.wake(key)
     holder.value = value
+    holder.changed = this.#index
   }
 
   /** Puts a value at `key` under a number that a snapshot recorded, above all before it. */
-  adopt(key: string, value: Value, number: number, expiry: Ms): void {
+  adopt(key: string, value: Value, number: number, expiry: Ms, changed: Index): void {
     assert(!this.#holders.has(key), 'the key is free')
     assert(number >= this.#nextNumber, 'numbers of keys rise')
     const slot = slotOf(Buffer.from(key, 'latin1'))
@@ -242,6 +255,7 @@ export class Keyspace {
       number,
       slot,
       expiry,
+      changed,
       place: NO_PLACE,
       used: this.#now,
       died: 0,
@@ -291,6 +305,7 @@ export class Keyspace {
   delete(key: string): boolean {
     const holder = this.#find(key)
     if (holder === null) return false
+    this.#removals.note(key, this.#index)
     this.#remove(holder)
     return true
   }
@@ -302,7 +317,7 @@ export class Keyspace {
     holder.died = this.#cuts + 1
     this.#dead += 1
     if (this.#last === holder) this.#last = null
-    this.touch(holder.key)
+    this.wake(holder.key)
     if (this.#dead > DEAD_MIN && this.#dead * 2 > this.#row.length) {
       // A new array: cuts go on reading the old one.
       this.#row = this.#row.filter(other => other.died === 0)
@@ -312,7 +327,11 @@ export class Keyspace {
 
   /** Removes every key and ends the waits on them. */
   clear(): void {
-    for (const key of this.#holders.keys()) this.touch(key)
+    for (const { key, expiry } of this.#holders.values()) {
+      // Who watches a key that is dead already watches nothing.
+      if (expiry === 0 || expiry > this.#now) this.#removals.note(key, this.#index)
+      this.wake(key)
+    }
     this.#holders = new Map()
     this.#slots = new Map()
     this.#expiries = new Expiries()
@@ -321,8 +340,44 @@ export class Keyspace {
     this.#last = null
   }
 
-  /** Marks `key` as changed in a way that may serve or end a wait. */
+  /** `key` was changed in a way that may serve or end a wait. */
   touch(key: string): void {
+    this.noteChange(key)
+    this.wake(key)
+  }
+
+  /** `key`, which is there, was changed: transactions that watch it fail. */
+  noteChange(key: string): void {
+    const holder = this.#find(key)
+    if (holder === null || holder.changed === this.#index) return
+    this.#tell(holder)
+    holder.changed = this.#index
+  }
+
+  /** Whether `key` lives at `now`. Removes nothing. */
+  isAlive(key: string, now: Ms): boolean {
+    const expiry = this.#holders.get(key)?.expiry
+    return expiry !== undefined && (expiry === 0 || expiry > now)
+  }
+
+  /**
+   * Whether a watched key is another than it was once entry `index` was applied.
+   *
+   * @param existed whether it lived then
+   */
+  isChanged(key: string, existed: boolean, index: Index, now: Ms): boolean {
+    if (this.isAlive(key, now) !== existed) return true
+    return existed
+      ? (this.#holders.get(key) as Holder).changed > index
+      : this.#removals.mayHave(key, index)
+  }
+
+  get removals(): Removals {
+    return this.#removals
+  }
+
+  /** May serve or end a wait on `key`. */
+  wake(key: string): void {
     // Runs of commands on one key hand in the same string, and comparing it with itself is cheap.
     if (key === this.#lastReady) return
     this.#lastReady = key
@@ -375,6 +430,11 @@ export class Keyspace {
     return 0
   }
 
+  /** What a snapshot knows of removed keys. */
+  adoptRemovals(removals: Removals): void {
+    this.#removals = removals
+  }
+
   /** A key by chance, or null if there is none. */
   random(chance: Chance): string | null {
     if (this.#holders.size === 0) return null
@@ -397,6 +457,7 @@ export class Keyspace {
     this.#dead = other.#dead
     this.#nextNumber = other.#nextNumber
     this.#slots = other.#slots
+    this.#removals = other.#removals
     this.#expiries = other.#expiries
     this.#last = null
   }

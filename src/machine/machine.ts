@@ -78,7 +78,7 @@ export class Machine {
     at.now = Math.max(0, Math.floor(payloadNow(payload)))
     at.asked = outcomes !== null
     at.chance.seed(this.#digest ^ Math.imul(index, SPREAD))
-    this.#keyspace.begin(at.now, true)
+    this.#keyspace.begin(at.now, index)
     let digest = crc32c(payload, (this.#digest ^ Math.imul(index, SPREAD)) >>> 0)
     let position = PAYLOAD_HEADER_BYTES
     for (let i = 0; i < count; i += 1) {
@@ -130,7 +130,7 @@ export class Machine {
     assert(spec.query !== undefined, () => `${spec.name} is no query`)
     const at = { now: Math.max(0, Math.floor(now)), asked: true, chance: this.#queryChance }
     at.chance.stir(at.now)
-    this.#keyspace.begin(at.now, false)
+    this.#keyspace.begin(at.now, null)
     return spec.query(this.#keyspace, args, at)
   }
 

@@ -6,7 +6,8 @@ import type { Holder } from '../../../src/machine/keyspace.ts'
 import { Stream } from '../../../src/machine/types/stream.ts'
 
 function holder(number: number, expiry: number): Holder {
-  const list = { before: null, after: null, died: 0, used: 0, place: NO_PLACE, slot: 0 }
+  const rest = { changed: 0, used: 0, place: NO_PLACE, slot: 0 }
+  const list = { before: null, after: null, died: 0, ...rest }
   return { key: `k${number}`, value: new Stream(), number, expiry, ...list }
 }
 
