@@ -26,6 +26,8 @@ export type CommandFlag =
   | 'no_auth'
   | 'allow_busy'
   | 'movablekeys'
+  | 'no_multi'
+  | 'skip_slowlog'
   | 'touches_arbitrary_keys'
 
 /** How one key specification finds its keys (Redis' "key specs"). */
@@ -69,6 +71,7 @@ export type CommandFacts = {
     | 'connection'
     | 'server'
     | 'cluster'
+    | 'transactions'
   readonly summary: string
   readonly complexity: string
   readonly tips?: readonly string[]
@@ -85,6 +88,8 @@ export type CommandFacts = {
  * again after a wait. Errors that depend on state come from `apply` or `query`.
  */
 export interface CommandSpec<A = unknown> extends CommandFacts {
+  /** What it answers in a transaction where it would wait; absent: the null array. */
+  readonly unserved?: Reply
   parse?(argv: Argv): A | ErrorReply
   /** Changes the state. Deterministic: no clock, no chance. Runs on every replica. */
   apply?(state: Keyspace, args: A, at: Occasion): Reply | Wait
