@@ -116,6 +116,13 @@ export class ServerTarget implements Target {
     return this.receive(0)
   }
 
+  /** Asks on a connection of several, something that does not wait. */
+  async askOn(connection: number, words: readonly string[]): Promise<Wire> {
+    const peer = await this.#connection(connection)
+    peer.write(words)
+    return peer.read()
+  }
+
   /** Sends many commands at once. */
   async askAll(commands: readonly (readonly string[])[]): Promise<Wire[]> {
     const peer = await this.#connection(0)
