@@ -9,12 +9,15 @@ import type { CommandSpec } from '../command.ts'
 import { type ErrorReply, fail } from '../reply.ts'
 import { buryDead } from './bury.ts'
 import { claimCommands } from './claims.ts'
+import { counterCommands } from './counters.ts'
 import { expireCommands } from './expire.ts'
 import { groupCommands } from './groups.ts'
 import { keyCommands } from './keys.ts'
 import { objectCommands } from './object.ts'
 import { renamingCommands } from './renaming.ts'
+import { setCommands } from './set.ts'
 import { streamCommands } from './streams.ts'
+import { stringCommands } from './strings.ts'
 import { xinfoCommands } from './xinfo.ts'
 
 /** How much of a name or of arguments an error repeats. */
@@ -138,6 +141,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...expireCommands,
   ...renamingCommands,
   ...objectCommands,
+  ...setCommands,
+  ...stringCommands,
+  ...counterCommands,
 ]
 
 /** What entries may hold: with the commands that leaders propose of their own accord. */

@@ -8,6 +8,7 @@ import { Reader, Writer } from '../../base/bytes.ts'
 import type { Builder, Cut } from './part.ts'
 import type { Stream } from './stream.ts'
 import { StreamBuilder } from './stream-builder.ts'
+import { type Text, TextBuilder } from './text.ts'
 
 export interface Value {
   readonly type: ValueType
@@ -22,7 +23,7 @@ export type Values = {
   stream: Stream
   list: Value
   set: Value
-  string: Value
+  string: Text
 }
 
 export type ValueType = keyof Values
@@ -34,7 +35,7 @@ const BUILDERS: { readonly [T in ValueType]: (() => Builder<Values[T]>) | null }
   stream: () => new StreamBuilder(),
   list: null,
   set: null,
-  string: null,
+  string: () => new TextBuilder(),
 }
 
 /** @returns null where this build knows no such type */
