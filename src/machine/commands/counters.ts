@@ -37,6 +37,7 @@ function count(state: Keyspace, key: string, by: number | bigint): Reply {
   if (value === null) return overflow
   if (text === null) state.put(key, new Text(value))
   else text.set(value)
+  state.noteChange(key)
   return integer(value)
 }
 
@@ -109,6 +110,7 @@ function applyIncrbyfloat(state: Keyspace, argv: Argv): Reply {
   const shown = printLongDouble(sum)
   if (text === null) state.put(key, new Text(shown))
   else text.set(shown)
+  state.noteChange(key)
   return textReply(shown)
 }
 

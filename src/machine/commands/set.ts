@@ -27,6 +27,7 @@ export function store(state: Keyspace, key: string, content: Content, expiry: Ms
   if (text === null) state.put(key, new Text(content))
   else if (text === 'wrong-type') state.replace(key, new Text(content))
   else text.set(content)
+  state.noteChange(key)
   state.setExpiry(key, expiry)
 }
 

@@ -181,6 +181,7 @@ const append: CommandSpec<Argv> = {
     }
     if (text.length + argv.length(2) > limits.valueBytesMax) return tooLong
     text.append(argv, 2)
+    state.noteChange(key)
     return integer(text.length)
   },
 }
