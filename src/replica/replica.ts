@@ -32,6 +32,7 @@ import type { RaftOptions } from '../raft/options.ts'
 import { Raft } from '../raft/raft.ts'
 import type { ShardWrite } from '../storage/storage.ts'
 import type { Producer, SealedBatch } from './batch.ts'
+import { Chores } from './chores.ts'
 import { Convalescence, provesLoss } from './convalescence.ts'
 import { Digests } from './digests.ts'
 import type { Host } from './host.ts'
@@ -66,6 +67,7 @@ export class Replica<R> {
   readonly #proposals = new Proposals<R>()
   readonly #reads = new Reads<R>()
   readonly #waiters: Waiters<R>
+  readonly #chores: Chores<R>
   readonly #applyWork: Message[] = []
   /** What was last handed to storage; a commit index alone waits for the next write. */
   #written: HardState
@@ -103,6 +105,7 @@ export class Replica<R> {
     this.machine = machine
     this.#buffer = new ProposalBuffer(host.clock)
     this.#waiters = new Waiters(host.clock)
+    this.#chores = new Chores(host)
     this.#applied = applied
     this.#hard = log.initialState().hardState
     this.#written = this.#hard
@@ -247,6 +250,7 @@ export class Replica<R> {
     if (this.amnesiac) return
     this.#convalescence.tick()
     this.raft.tick()
+    this.#chores.tick()
   }
 
   receive(message: Message): void {
@@ -273,6 +277,7 @@ export class Replica<R> {
   /** Hands what clients left to Raft: first the writes, then one round for the reads. */
   submit(): void {
     this.#noteLeader()
+    if (this.#leads && this.#chores.mayAsk && !this.#stopped) this.#doChores()
     // While the disk has the batch before, commands gather for the next: an entry and
     // its messages cost the same for one command as for a thousand.
     if (!this.#host.diskBusy) this.#buffer.seal()
@@ -281,6 +286,15 @@ export class Replica<R> {
       if (this.#leads) this.raft.readIndex(this.#reads.begin(this.raft.lastIndex))
       else if (!this.#buffer.isOrphaned) this.#reads.loseAll('moved')
     }
+  }
+
+  #doChores(): void {
+    const argv = this.machine.chore(this.#host.clock.now())
+    if (argv === null) {
+      this.#chores.rest()
+      return
+    }
+    this.#buffer.add(this.#chores.begin(), 0, argv, null)
   }
 
   /** Takes one Ready apart. @returns whether there was one */
