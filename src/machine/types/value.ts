@@ -3,6 +3,8 @@
 // To add a type: its class says `type` and `cut`, `Values` names the class, and
 // `BUILDERS` makes it again from the parts that its cut wrote.
 
+import type { List } from './list.ts'
+import { ListBuilder } from './list-builder.ts'
 import type { Builder, Cut } from './part.ts'
 import type { Stream } from './stream.ts'
 import { StreamBuilder } from './stream-builder.ts'
@@ -16,7 +18,7 @@ export interface Value {
 /** The class of each type, by the name that TYPE answers. */
 export type Values = {
   stream: Stream
-  list: Value
+  list: List
   set: Value
   string: Value
 }
@@ -28,7 +30,7 @@ export const VALUE_TYPES: readonly ValueType[] = ['stream', 'list', 'set', 'stri
 
 const BUILDERS: { readonly [T in ValueType]: (() => Builder<Values[T]>) | null } = {
   stream: () => new StreamBuilder(),
-  list: null,
+  list: () => new ListBuilder(),
   set: null,
   string: null,
 }
