@@ -273,10 +273,10 @@ export class Road {
 
   /** A machine's command without keys (HELP), or with broken words: any copy of any shard can tell. */
   #keyless(argv: Argv, entry: Entry): Reply {
-    const shard = this.#desk.shards()[0]
-    if (shard !== undefined) return this.#readHere(argv, entry, shard)
     const parsed = entry.spec.parse?.(argv)
-    return isError(parsed) ? parsed : refusals.clusterDown
+    if (isError(parsed)) return parsed
+    const shard = this.#desk.shards()[0]
+    return shard === undefined ? refusals.clusterDown : this.#readHere(argv, entry, shard)
   }
 
   #led(): readonly Shard[] {

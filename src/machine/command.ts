@@ -34,7 +34,10 @@ export type KeySpec = {
     | { readonly index: number }
     | { readonly keyword: string; readonly startFrom: number }
   /** `last` counts from the first key, negative from the end; `limit` n divides what is left by n. */
-  readonly find: { readonly last: number; readonly step: number; readonly limit: number }
+  readonly find:
+    | { readonly last: number; readonly step: number; readonly limit: number }
+    /** The first word says how many keys follow it. */
+    | 'counted'
 }
 
 /** When the command happens. */
@@ -43,6 +46,18 @@ export type Occasion = {
   readonly now: Ms
   /** False where nobody reads the reply (a follower): what is dear to build may be left out of it. */
   readonly asked: boolean
+  /** False where nothing waits (a transaction): what would wait answers as if its time were over. */
+  readonly blocks: boolean
+  /** The command waited and is run again: it waits on if none of its keys is what it needs. */
+  readonly again: boolean
+}
+
+/** What a command may bring to those who wait. */
+export type Feed = {
+  /** The key, as latin1 text. */
+  readonly key: string
+  /** How many elements it adds. */
+  readonly count: number
 }
 
 /** What the table, COMMAND, the docs and the gate know of a command. */
@@ -56,7 +71,7 @@ export type CommandFacts = {
   readonly categories: readonly string[]
   readonly keys: readonly KeySpec[]
   readonly since: string
-  readonly group: 'stream' | 'generic' | 'connection' | 'server' | 'cluster'
+  readonly group: 'stream' | 'list' | 'generic' | 'connection' | 'server' | 'cluster'
   readonly summary: string
   readonly complexity: string
   readonly tips?: readonly string[]
@@ -76,6 +91,8 @@ export interface CommandSpec<A = unknown> extends CommandFacts {
   parse?(argv: Argv): A | ErrorReply
   /** Changes the state. Deterministic: no clock, no chance. Runs on every replica. */
   apply?(state: Keyspace, args: A, at: Occasion): Reply | Wait
+  /** Which lists it lengthens, if it is not refused: who waits for them runs right behind it. */
+  feeds?(argv: Argv): readonly Feed[]
   /** Reads the state at the leader (or, after READONLY, a follower). */
   query?(state: Keyspace, args: A, at: Occasion): Reply | Wait
 }

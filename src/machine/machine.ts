@@ -9,6 +9,7 @@ import { assert } from '../base/assert.ts'
 import { crc32c } from '../base/crc32c.ts'
 import { parseMultibulk } from '../base/multibulk.ts'
 import {
+  AGAIN_MARK,
   PAYLOAD_HEADER_BYTES,
   PRODUCER_MARK,
   payloadCount,
@@ -17,7 +18,7 @@ import {
 } from '../base/payload.ts'
 import type { Index, Ms, Slot } from '../base/types.ts'
 import { Wait } from '../base/wait.ts'
-import { type CommandSpec, isError, type Occasion } from './command.ts'
+import { type CommandSpec, type Feed, isError, type Occasion } from './command.ts'
 import { machineTable } from './commands/table.ts'
 import { Keyspace } from './keyspace.ts'
 import { fail, type Reply } from './reply.ts'
@@ -26,6 +27,8 @@ import { SnapshotBuilder, SnapshotCut, type State } from './snapshot.ts'
 
 /** Spreads an index over 32 bits (2^32 / golden ratio). */
 const SPREAD = 0x9e3779b1
+
+const NO_FEEDS: readonly Feed[] = []
 
 const notAWrite = fail('ERR the command does not change anything')
 
@@ -36,7 +39,12 @@ export class Machine {
   #digest = 0
   #index: Index = 0
   readonly #argv = new Argv()
-  readonly #at: { now: Ms; asked: boolean } = { now: 0, asked: false }
+  readonly #at: { now: Ms; asked: boolean; readonly blocks: boolean; again: boolean } = {
+    now: 0,
+    asked: false,
+    blocks: true,
+    again: false,
+  }
 
   /** Number of keys. */
   get size(): number {
@@ -75,7 +83,8 @@ export class Machine {
       if (payload[position] === PRODUCER_MARK) {
         outcome = this.#applyOfProducer(payload, position, index)
       } else {
-        this.#parse(payload, position)
+        at.again = payload[position] === AGAIN_MARK
+        this.#parse(payload, at.again ? position + 1 : position)
         outcome = this.#execute(at)
       }
       position = this.#argv.end
@@ -99,7 +108,14 @@ export class Machine {
     if (isError(spec)) return spec
     if (spec.apply === undefined) return notAWrite
     const args = spec.parse === undefined ? undefined : spec.parse(this.#argv)
-    return isError(args) ? args : spec.apply(this.#keyspace, args, at)
+    if (isError(args)) return args
+    this.#keyspace.moment += 1
+    return this.#seen(spec.apply(this.#keyspace, args, at))
+  }
+
+  #seen(outcome: Reply | Wait): Reply | Wait {
+    if (outcome instanceof Wait) outcome.seen = this.#keyspace.moment
+    return outcome
   }
 
   #applyOfProducer(payload: Buffer, position: number, index: Index): Reply | Wait {
@@ -109,7 +125,8 @@ export class Machine {
     const known = this.#sessions.begin(mark.id, mark.epoch, mark.sequence, index)
     if (isKnown(known)) return known
     // The reply is kept, so it must be whole even where nobody asks now.
-    const outcome = this.#execute({ now: this.#at.now, asked: true })
+    const at = { now: this.#at.now, asked: true, blocks: true, again: false }
+    const outcome = this.#execute(at)
     if (!(outcome instanceof Wait)) this.#sessions.remember(known, mark.sequence, outcome)
     return outcome
   }
@@ -117,12 +134,30 @@ export class Machine {
   /** Answers a command that only reads. May be run again with the same `args` after a Wait. */
   query(spec: CommandSpec, args: unknown, now: Ms): Reply | Wait {
     assert(spec.query !== undefined, () => `${spec.name} is no query`)
-    return spec.query(this.#keyspace, args, { now: Math.max(0, Math.floor(now)), asked: true })
+    const at = { now: Math.max(0, Math.floor(now)), asked: true, blocks: true, again: false }
+    return this.#seen(spec.query(this.#keyspace, args, at))
   }
 
   /** Keys (latin1) that changed since the last call in a way that may end a wait. */
   takeReadyKeys(): readonly string[] {
     return this.#keyspace.takeReady()
+  }
+
+  /** How many commands had run when `key`, of those taken last, changed. Compares with `Wait.seen`. */
+  changedAt(key: string): number {
+    return this.#keyspace.touchedAt(key)
+  }
+
+  /** The most commands that `key` can serve that wait for a list. */
+  servable(key: string): number {
+    const list = this.#keyspace.list(key)
+    return list === null || list === 'wrong-type' ? 0 : list.length
+  }
+
+  /** The lists that a command lengthens if it is not refused. */
+  feeds(argv: Argv): readonly Feed[] {
+    const spec = machineTable.find(argv)
+    return isError(spec) ? NO_FEEDS : (spec.feeds?.(argv) ?? NO_FEEDS)
   }
 
   /**

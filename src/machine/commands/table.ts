@@ -10,6 +10,10 @@ import { type ErrorReply, fail } from '../reply.ts'
 import { claimCommands } from './claims.ts'
 import { groupCommands } from './groups.ts'
 import { keyCommands } from './keys.ts'
+import { listMoveCommands } from './list-move.ts'
+import { listPopCommands } from './list-pop.ts'
+import { listPushCommands } from './list-push.ts'
+import { listCommands } from './lists.ts'
 import { streamCommands } from './streams.ts'
 import { xinfoCommands } from './xinfo.ts'
 
@@ -131,6 +135,10 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...claimCommands,
   ...xinfoCommands,
   ...keyCommands,
+  ...listCommands,
+  ...listMoveCommands,
+  ...listPopCommands,
+  ...listPushCommands,
 ]
 
 export const machineTable = new CommandTable(COMMANDS)
