@@ -36,12 +36,13 @@ import { Chores } from './chores.ts'
 import { Convalescence, provesLoss } from './convalescence.ts'
 import { Digests } from './digests.ts'
 import type { Host } from './host.ts'
+import { Lines } from './lines.ts'
 import { type Asker, type Query, REPAIR_CONTEXT, type Refusal, type StateMachine } from './ports.ts'
 import { ProposalBuffer } from './proposal-buffer.ts'
 import { Proposals } from './proposals.ts'
 import { Reads } from './reads.ts'
 import { Succession } from './succession.ts'
-import { type BlockedWrite, Waiters } from './waiters.ts'
+import { type BlockedWrite, Waiter, Waiters } from './waiters.ts'
 
 export type ReplicaOptions = {
   readonly self: NodeId
@@ -68,6 +69,7 @@ export class Replica<R> {
   readonly #reads = new Reads<R>()
   readonly #waiters: Waiters<R>
   readonly #chores: Chores<R>
+  readonly #lines: Lines<R>
   readonly #applyWork: Message[] = []
   /** What was last handed to storage; a commit index alone waits for the next write. */
   #written: HardState
@@ -106,6 +108,7 @@ export class Replica<R> {
     this.#buffer = new ProposalBuffer(host.clock)
     this.#waiters = new Waiters(host.clock)
     this.#chores = new Chores(host)
+    this.#lines = new Lines(this.#waiters, machine, this.#buffer)
     this.#applied = applied
     this.#hard = log.initialState().hardState
     this.#written = this.#hard
@@ -182,6 +185,7 @@ export class Replica<R> {
     if (grows && this.#host.diskFull) return 'disk-full'
     if (this.#proposals.bytes + this.#buffer.bytes > this.#options.openBytesMax) return 'overloaded'
     this.#buffer.add(asker, ticket, argv, producer)
+    if (this.#waiters.count > 0) this.#lines.accompany(argv)
     this.#host.schedule()
     return null
   }
@@ -486,28 +490,15 @@ export class Replica<R> {
       const asker = askers[i] as Asker<R>
       const outcome = outcomes[i] as R | Wait
       if (!(outcome instanceof Wait)) asker.answer(tickets[i] as number, outcome)
-      else if ('stillWaits' in asker) (asker as { stillWaits(): void }).stillWaits()
-      else if (this.#leads)
-        this.#waiters.add(asker, tickets[i] as number, outcome, blockedWrite(batch, i))
-      else asker.lose(tickets[i] as number, 'unblocked')
+      else if (!this.#leads) asker.lose(tickets[i] as number, 'unblocked')
+      else if (asker instanceof Waiter) asker.stillWaits(outcome)
+      else this.#waiters.add(asker, tickets[i] as number, outcome, blockedWrite(batch, i))
     }
   }
 
-  /** Serves who waited for the keys that just changed: reads now, writes by a proposal. */
+  /** Serves who waited for the keys that just changed. */
   #wake(): void {
-    const keys = this.machine.takeReadyKeys()
-    if (keys.length === 0 || this.#waiters.count === 0) return
-    const now = this.#host.clock.now()
-    for (const waiter of this.#waiters.waitingOn(keys)) {
-      if (waiter.query !== null) {
-        const outcome = waiter.query.run(now)
-        if (!(outcome instanceof Wait)) waiter.answer(waiter.ticket, outcome)
-      } else if (waiter.write !== null && !waiter.proposed && this.#leads) {
-        waiter.proposed = true
-        this.#buffer.add(waiter, waiter.ticket, waiter.write.argv, waiter.write.producer)
-      }
-    }
-    this.#host.schedule()
+    if (this.#lines.move(this.#host.clock.now(), this.#leads)) this.#host.schedule()
   }
 
   #noteLeader(): void {
@@ -555,5 +546,5 @@ function blockedWrite(batch: SealedBatch<unknown>, i: number): BlockedWrite {
   const argv = new Argv()
   const end = parseMultibulk(argv, batch.payload, batch.starts[i] as number, batch.payload.length)
   assert(end > INCOMPLETE, 'an entry holds a command that does not parse')
-  return { argv: argv.copy(), producer: null }
+  return { argv: argv.copy() }
 }

@@ -48,7 +48,7 @@ class Client implements Asker<string> {
 }
 
 const query = { run: () => new Wait(['k'], 0) }
-const write = { argv: Argv.of('XREADGROUP'), producer: null }
+const write = { argv: Argv.of('XREADGROUP') }
 
 test('waiters of several keys come in the order in which they began to wait', () => {
   const table = new Waiters<string>(fakeClock().clock)
@@ -88,7 +88,7 @@ test('a write whose time is over while its proposal is in the log takes what app
   advance(60)
   assert.deepEqual(client.heard, [])
   first.answer(1, 'entry')
-  second.stillWaits()
+  second.stillWaits(new Wait(['k'], 50))
   assert.deepEqual(client.heard, ['1=entry', '2!timeout'])
 })
 
