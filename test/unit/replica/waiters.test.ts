@@ -116,3 +116,22 @@ test('when leadership goes, waits end; a write that is in the log is left to its
   waiting.lose(2, 'in-doubt')
   assert.deepEqual(client.heard, ['1!unblocked', '2!in-doubt'])
 })
+
+test('a wait of many days ends after as many, and not before', () => {
+  const { clock, advance } = fakeClock()
+  const longest = 0x7fff_ffff
+  const short: Clock = {
+    ...clock,
+    after: (delay, callback) => {
+      assert.ok(delay <= longest)
+      return clock.after(delay, callback)
+    },
+  }
+  const table = new Waiters<string>(short)
+  const client = new Client()
+  table.add(client, 1, new Wait(['k'], 2 * longest + 5), write)
+  for (const step of [longest, longest, 4]) advance(step)
+  assert.deepEqual(client.heard, [])
+  advance(1)
+  assert.deepEqual(client.heard, ['1!timeout'])
+})
