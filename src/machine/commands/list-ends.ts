@@ -41,6 +41,7 @@ export function parseCount(
 /** Removes the key of a list that lost its last element: lists are never empty. */
 export function dropIfEmpty(state: Keyspace, key: string, list: List): void {
   if (list.length === 0) state.delete(key)
+  else state.noteChange(key)
 }
 
 /** Takes one element of the list at `key`. */
@@ -71,6 +72,6 @@ export function takeSome(
   const words = at.asked ? wordsFor(few) : null
   if (atHead) list.takeHead(few, words)
   else list.takeTail(few, words)
-  dropIfEmpty(state, key, list)
+  if (few > 0) dropIfEmpty(state, key, list)
   return words === null ? NULL : bulksOf(words)
 }

@@ -128,7 +128,8 @@ const lindex: CommandSpec<IndexArgs> = {
 }
 
 function applyLset(state: Keyspace, argv: Argv): Reply {
-  const list = state.list(argv.key(1))
+  const key = argv.key(1)
+  const list = state.list(key)
   if (list === null) return noSuchKey
   if (list === 'wrong-type') return wrongType
   const given = parseIndex(argv, 2)
@@ -136,6 +137,7 @@ function applyLset(state: Keyspace, argv: Argv): Reply {
   const index = fromHead(given, list.length)
   if (index < 0 || index >= list.length) return outOfRange
   list.set(index, argv.buffer, argv.from(3), argv.to(3))
+  state.noteChange(key)
   return OK
 }
 
@@ -212,7 +214,7 @@ function applyLrem(state: Keyspace, { argv, count }: RemovalArgs): Reply {
   if (list === null) return ZERO
   const max = count === 0 ? list.length : Math.abs(count)
   const removed = list.remove(argv.buffer, argv.from(3), argv.to(3), max, count < 0)
-  dropIfEmpty(state, key, list)
+  if (removed > 0) dropIfEmpty(state, key, list)
   return integer(removed)
 }
 
@@ -243,6 +245,7 @@ function applyLtrim(state: Keyspace, args: RangeArgs): Reply {
   }
   list.takeHead(start, null)
   list.takeTail(length - 1 - stop, null)
+  state.noteChange(args.key)
   return OK
 }
 

@@ -7,9 +7,9 @@ import { AGAIN_MARK, PAYLOAD_HEADER_BYTES } from '../../../src/base/payload.ts'
 import { Wait } from '../../../src/base/wait.ts'
 import { Machine } from '../../../src/machine/machine.ts'
 import type { Reply } from '../../../src/machine/reply.ts'
-import { Batch } from '../../../src/replica/batch.ts'
 import { Lines } from '../../../src/replica/lines.ts'
 import type { Asker } from '../../../src/replica/ports.ts'
+import { ProposalBuffer } from '../../../src/replica/proposal-buffer.ts'
 import { Waiter, Waiters } from '../../../src/replica/waiters.ts'
 import { plain } from '../machine/run.ts'
 
@@ -28,14 +28,14 @@ class Client implements Asker<Reply> {
 class Rig {
   readonly machine = new Machine()
   readonly client = new Client()
-  readonly batch = new Batch<Reply>()
+  readonly buffer = new ProposalBuffer<Reply>({ now: () => 0 })
   readonly waiters = new Waiters<Reply>({
     now: () => 0,
     monotonic: () => 0,
     soon: () => undefined,
     after: () => ({ cancel: () => undefined }),
   })
-  readonly lines = new Lines(this.waiters, this.machine, this.batch, () => this.apply())
+  readonly lines = new Lines(this.waiters, this.machine, this.buffer)
   /** Commands of each entry. */
   readonly entries: string[][] = []
   #ticket = 0
@@ -44,13 +44,17 @@ class Rig {
   say(...words: readonly string[]): number {
     this.#ticket += 1
     const argv = Argv.of(...words)
-    this.batch.add(this.client, this.#ticket, argv, null)
+    this.buffer.add(this.client, this.#ticket, argv, null)
     this.lines.accompany(argv)
     return this.#ticket
   }
 
   apply(): void {
-    const { payload, askers, tickets, starts } = this.batch.seal(0)
+    this.buffer.seal()
+    const sealed = this.buffer.next()
+    assert.ok(sealed !== null)
+    this.buffer.proposed()
+    const { payload, askers, tickets, starts } = sealed
     const outcomes: (Reply | Wait)[] = []
     this.#index += 1
     this.machine.apply(payload, this.#index, outcomes)
@@ -75,7 +79,7 @@ class Rig {
 
   /** Applies until nothing is left to apply. */
   settle(): void {
-    while (this.batch.count > 0) this.apply()
+    while (this.buffer.size > 0) this.apply()
   }
 }
 

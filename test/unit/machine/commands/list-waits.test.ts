@@ -9,6 +9,7 @@ import {
   writePayloadHeader,
 } from '../../../../src/base/payload.ts'
 import { Wait } from '../../../../src/base/wait.ts'
+import { Chance } from '../../../../src/machine/chance.ts'
 import { isError } from '../../../../src/machine/command.ts'
 import { machineTable } from '../../../../src/machine/commands/table.ts'
 import type { Reply } from '../../../../src/machine/reply.ts'
@@ -33,7 +34,7 @@ function inTransaction(r: Runner, ...words: readonly string[]): unknown {
   const argv = Argv.of(...words)
   const spec = machineTable.find(argv)
   assert.ok(!isError(spec))
-  const at = { now: r.now, asked: true, blocks: false, again: false }
+  const at = { now: r.now, asked: true, chance: new Chance(), blocks: false, again: false }
   const outcome = spec.apply?.(r.machine.keyspace, spec.parse?.(argv), at)
   assert.ok(outcome !== undefined)
   return plain(outcome)
