@@ -25,6 +25,9 @@ export type CommandFlag =
   | 'no_auth'
   | 'allow_busy'
   | 'movablekeys'
+  | 'no_multi'
+  | 'no_async_loading'
+  | 'skip_slowlog'
 
 /** How one key specification finds its keys (Redis' "key specs"). */
 export type KeySpec = {

@@ -7,6 +7,7 @@
 import { Argv } from '../base/argv.ts'
 import { assert } from '../base/assert.ts'
 import { crc32c } from '../base/crc32c.ts'
+import { limits } from '../base/limits.ts'
 import { parseMultibulk } from '../base/multibulk.ts'
 import {
   PAYLOAD_HEADER_BYTES,
@@ -29,13 +30,33 @@ const SPREAD = 0x9e3779b1
 
 const notAWrite = fail('ERR the command does not change anything')
 
+/**
+ * Told of the commands that are applied and that somebody asked for, one after the
+ * other. It counts and measures; it cannot change what they do.
+ */
+export interface Observer {
+  /** The commands of an entry begin. */
+  entry(): void
+  /** @param position which command of the entry, from 0 */
+  begin(spec: CommandSpec, position: number): void
+  /** @param argv points into the entry, and is filled again for the next command */
+  end(argv: Argv, outcome: Reply | Wait): void
+  entryDone(): void
+}
+
 export class Machine {
+  /** Null: nobody watches. */
+  observer: Observer | null = null
   /** One and the same for ever: queries that wait hold on to it. */
   readonly #keyspace = new Keyspace()
   #sessions = new Sessions()
   #digest = 0
   #index: Index = 0
   readonly #argv = new Argv()
+  /** The observer, while an entry that somebody asked for is applied. */
+  #watching: Observer | null = null
+  /** Which command of the entry is applied. */
+  #position = 0
   readonly #at: { now: Ms; asked: boolean } = { now: 0, asked: false }
 
   /** Number of keys. */
@@ -70,7 +91,11 @@ export class Machine {
     at.asked = outcomes !== null
     let digest = crc32c(payload, (this.#digest ^ Math.imul(index, SPREAD)) >>> 0)
     let position = PAYLOAD_HEADER_BYTES
+    const observer = outcomes === null ? null : this.observer
+    this.#watching = observer
+    if (observer !== null) observer.entry()
     for (let i = 0; i < count; i += 1) {
+      this.#position = i
       let outcome: Reply | Wait
       if (payload[position] === PRODUCER_MARK) {
         outcome = this.#applyOfProducer(payload, position, index)
@@ -83,6 +108,7 @@ export class Machine {
         digest = mixId(digest, outcome.id.ms, outcome.id.seq)
       if (outcomes !== null) outcomes.push(outcome)
     }
+    if (observer !== null) observer.entryDone()
     assert(position === payload.length, 'an entry ends with its last command')
     this.#digest = (digest ^ Math.imul(this.#keyspace.size, SPREAD)) >>> 0
     this.#index = index
@@ -98,8 +124,12 @@ export class Machine {
     const spec = machineTable.find(this.#argv)
     if (isError(spec)) return spec
     if (spec.apply === undefined) return notAWrite
+    const observer = this.#watching
+    if (observer !== null) observer.begin(spec, this.#position)
     const args = spec.parse === undefined ? undefined : spec.parse(this.#argv)
-    return isError(args) ? args : spec.apply(this.#keyspace, args, at)
+    const outcome = isError(args) ? args : spec.apply(this.#keyspace, args, at)
+    if (observer !== null) observer.end(this.#argv, outcome)
+    return outcome
   }
 
   #applyOfProducer(payload: Buffer, position: number, index: Index): Reply | Wait {
@@ -147,6 +177,39 @@ export class Machine {
       this.#digest = state.digest
       this.#index = state.index
     })
+  }
+
+  /**
+   * Writes the state as a snapshot and becomes what that says, at once.
+   *
+   * @returns whether the new state's snapshot has the same bytes
+   */
+  reload(): boolean {
+    const chunks: Buffer[] = []
+    const before = this.#readSnapshot(chunk => chunks.push(Buffer.from(chunk)))
+    const builder = this.restore()
+    for (const chunk of chunks) builder.write(chunk)
+    builder.finish()
+    return this.#readSnapshot(() => {}) === before
+  }
+
+  /** Of the state as a snapshot of now would have it: the same on all replicas and after a reload. */
+  checksum(): number {
+    return this.#readSnapshot(() => {})
+  }
+
+  /** Reads a whole snapshot of now. @returns its checksum */
+  #readSnapshot(visit: (chunk: Uint8Array) => void): number {
+    const cut = this.snapshot()
+    let checksum = 0
+    for (;;) {
+      const chunk = cut.next(limits.snapshotChunkBytes)
+      if (chunk === null) break
+      checksum = crc32c(chunk, checksum)
+      visit(chunk)
+    }
+    cut.close()
+    return checksum
   }
 
   #state(): State {
