@@ -10,12 +10,13 @@ import { limits } from '../base/limits.ts'
 import type { Counter } from '../base/metrics.ts'
 import { type Ms, NO_NODE, type ShardId } from '../base/types.ts'
 import { Wait } from '../base/wait.ts'
-import { isError } from '../machine/command.ts'
+import { type CommandFacts, isError } from '../machine/command.ts'
 import { wrongArity } from '../machine/commands/table.ts'
 import { keysOf } from '../machine/keys-of.ts'
 import {
   array,
   EMPTY_ARRAY,
+  type ErrorReply,
   fail,
   NULL_ARRAY,
   OK,
@@ -27,12 +28,13 @@ import type { Refusal } from '../replica/ports.ts'
 import { CROSS_SLOT, commonSlot, elsewhere, NO_KEYS, slotOfWord } from '../topology/route.ts'
 import { UNASSIGNED } from '../topology/slot-map.ts'
 import type { Entry } from './command-index.ts'
-import type { Desk, DeskCommand } from './desk.ts'
+import { type Desk, type DeskCommand, LATER } from './desk.ts'
 import { Gatherer, merge, parseScanCursor, ScanRelay } from './gathering.ts'
 import type { Producer, Shard } from './ports.ts'
-import { ReadQuery } from './read-query.ts'
+import { ReadQuery, type ReadWatch } from './read-query.ts'
 import * as refusals from './refusals.ts'
 import type { Session } from './session.ts'
+import { textsOf } from './work-meter.ts'
 
 /** A key is over its limit; beside route's own codes. */
 const KEY_TOO_LONG = -3
@@ -58,6 +60,8 @@ export class Road {
   readonly #clusterEnabled: boolean
   readonly #redirects: Counter
   readonly #refusals: Counter
+  /** The command that is on its way, until it is carried out or on its way to a replica. */
+  #found: CommandFacts | null = null
 
   constructor(desk: Desk) {
     this.#desk = desk
@@ -80,9 +84,12 @@ export class Road {
     producer: Producer | null,
     full: boolean,
   ): void {
+    this.#found = null
     const reply = this.#go(session, argv, place, producer, full)
     if (reply === null) return
     if (reply.kind === 'error') {
+      // Still set: it did not come as far as its own work.
+      if (this.#found !== null) this.#desk.meter.rejected(this.#found)
       this.#refusals.add()
       this.#desk.tally.refused += 1
     }
@@ -113,14 +120,23 @@ export class Road {
   ): Reply | null {
     if (argv.count === 0) return refusals.emptyCommand
     const entry = this.#desk.commands.find(argv)
-    if ('kind' in entry) return entry
+    if ('kind' in entry) {
+      this.#found = this.#desk.commands.facts(argv.latin1(0))
+      return entry
+    }
+    this.#found = entry.spec
     session.lastCommand = entry.spec.name
     if (mustHold(session, entry)) {
       session.held = { argv: argv.copy(), place, producer }
       return null
     }
-    if (entry.desk !== null) return this.#atDesk(session, argv, entry.desk, place)
+    if (entry.desk !== null) {
+      if (this.#isPaused(session, argv, entry, place, producer)) return null
+      return this.#atDesk(session, argv, entry.desk, place)
+    }
     if (full) return refusals.overloaded
+    if (entry.gathering !== null && this.#isPaused(session, argv, entry, place, producer))
+      return null
     if (entry.gathering === 'scan') return this.#scan(session, argv, entry, place)
     if (entry.gathering !== null) return this.#gather(session, argv, entry, place)
     return this.#toShard(session, argv, entry, place, producer)
@@ -128,10 +144,34 @@ export class Road {
 
   #atDesk(session: Session, argv: Argv, command: DeskCommand, place: number): Reply | null {
     if (command.run === undefined) return wrongArity(command)
-    const reply = command.run(this.#desk, session, argv)
+    this.#found = null
+    const { meter } = this.#desk
+    const since = meter.start(command)
+    const reply = command.run(this.#desk, session, argv, place)
+    const tooLong = meter.stop(command, since, reply === LATER ? null : reply)
+    if (tooLong >= 0) {
+      const words = command.redacted?.(argv) ?? textsOf(argv)
+      meter.note(command, tooLong, words, argv.count, session)
+    }
+    if (reply === LATER) return null
     if (reply === null) session.markSilent(place)
     else if (command.heardInSilence === true) session.markHeard(place)
     return reply ?? OK
+  }
+
+  /** CLIENT PAUSE: holds the command, unless it may go on. */
+  #isPaused(
+    session: Session,
+    argv: Argv,
+    entry: Entry,
+    place: number,
+    producer: Producer | null,
+  ): boolean {
+    const { pause } = this.#desk
+    if (!pause.active || !pause.holds(entry)) return false
+    session.held = { argv: argv.copy(), place, producer }
+    pause.keep(session)
+    return true
   }
 
   #toShard(
@@ -143,7 +183,7 @@ export class Road {
   ): Reply | null {
     const slot = this.#slotOf(entry, argv)
     if (slot === KEY_TOO_LONG) return refusals.keyTooLong
-    if (slot === NO_KEYS) return this.#keyless(argv, entry)
+    if (slot === NO_KEYS) return this.#keyless(session, argv, entry)
     let shardId: ShardId
     if (this.#clusterEnabled) {
       if (slot === CROSS_SLOT) return refusals.crossSlot
@@ -157,6 +197,7 @@ export class Road {
     if (shard === undefined || !shard.replica.isLeader)
       return this.#notHere(session, argv, entry, place, producer, shard)
     if (entry.grows && this.#desk.ports.memoryFull()) return refusals.outOfMemory
+    if (this.#isPaused(session, argv, entry, place, producer)) return null
     return entry.writes
       ? this.#propose(session, argv, entry, place, producer, shard)
       : this.#read(session, argv, entry, place, shard)
@@ -189,7 +230,7 @@ export class Road {
   ): Reply | null {
     // A mistake is answered here, so that it costs no log entry; apply parses again.
     const parsed = entry.spec.parse?.(argv)
-    if (isError(parsed)) return parsed
+    if (isError(parsed)) return this.#misspelt(entry, parsed)
     if (mayBlock(entry, argv)) session.markWait(place, shard.replica)
     const refusal = shard.replica.propose(session, place, argv, producer, entry.grows)
     return refusal === null ? null : this.#turnedDown(session, place, refusal)
@@ -205,14 +246,20 @@ export class Road {
     const { spec } = entry
     if (spec.query === undefined) return syntaxError
     const parsed = spec.parse?.(argv)
-    if (isError(parsed)) return parsed
+    if (isError(parsed)) return this.#misspelt(entry, parsed)
     // Writes of this session that are on their way come before what it reads.
     const afterWrites = session.ordered && session.unanswered - 1 > session.reads
     session.markRead(place)
     if (mayBlock(entry, argv)) session.markWait(place, replica)
-    const query = new ReadQuery(spec, machine, parsed)
+    const query = new ReadQuery(spec, machine, parsed, this.#desk, session, argv)
     const refusal = replica.read(session, place, query, afterWrites)
     return refusal === null ? null : this.#turnedDown(session, place, refusal)
+  }
+
+  #misspelt(entry: Entry, error: ErrorReply): Reply {
+    this.#found = null
+    this.#desk.meter.misspelt(entry.spec)
+    return error
   }
 
   #turnedDown(session: Session, place: number, refusal: Refusal): Reply {
@@ -231,7 +278,7 @@ export class Road {
   ): Reply | null {
     const isReadable = shard !== undefined && shard.replica.amnesiac !== true
     if (session.readonly && isReadable && !entry.writes && !mayBlock(entry, argv))
-      return this.#readHere(argv, entry, shard)
+      return this.#readHere(session, argv, entry, shard)
     const slot = session.slotAt(place)
     if (slot >= 0) {
       const { directory, self } = this.#desk.ports
@@ -261,20 +308,21 @@ export class Road {
   }
 
   /** Reads this node's own copy at once, however old it is. */
-  #readHere(argv: Argv, entry: Entry, shard: Shard): Reply {
+  #readHere(session: Session, argv: Argv, entry: Entry, shard: Shard): Reply {
     const { spec } = entry
     if (spec.query === undefined) return syntaxError
     const parsed = spec.parse?.(argv)
     if (isError(parsed)) return parsed
-    const query = new ReadQuery(spec, shard.machine, parsed)
+    const query = new ReadQuery(spec, shard.machine, parsed, this.#desk, session, argv)
+    this.#found = null
     const reply = query.run(this.#desk.ports.clock.now())
     return reply instanceof Wait ? NULL_ARRAY : reply
   }
 
   /** A machine's command without keys (HELP), or with broken words: any copy of any shard can tell. */
-  #keyless(argv: Argv, entry: Entry): Reply {
+  #keyless(session: Session, argv: Argv, entry: Entry): Reply {
     const shard = this.#desk.shards()[0]
-    if (shard !== undefined) return this.#readHere(argv, entry, shard)
+    if (shard !== undefined) return this.#readHere(session, argv, entry, shard)
     const parsed = entry.spec.parse?.(argv)
     return isError(parsed) ? parsed : refusals.clusterDown
   }
@@ -293,10 +341,14 @@ export class Road {
     if (shards.length === 0) return entry.writes ? refusals.readOnlyReplica : merge(gathering, [])
     session.markWait(place, null)
     const gatherer = new Gatherer(session, place, gathering, shards.length)
+    let watch: ReadWatch | null = this.#desk
     for (const { replica, machine } of shards) {
+      const query = new ReadQuery(spec, machine, parsed, watch, session, argv)
+      // One call, however many shards answer it.
+      watch = null
       const refusal =
         spec.query !== undefined
-          ? replica.read(gatherer, 0, new ReadQuery(spec, machine, parsed), false)
+          ? replica.read(gatherer, 0, query, false)
           : replica.propose(gatherer, 0, argv, null, entry.grows)
       if (refusal !== null) gatherer.answer(0, refusals.overloaded)
     }
@@ -320,7 +372,7 @@ export class Road {
     const next = shards[at + 1]?.replica.shard ?? 0
     const relay = new ScanRelay(session, place, shard.replica.shard, next)
     session.markWait(place, null)
-    const query = new ReadQuery(spec, shard.machine, parsed)
+    const query = new ReadQuery(spec, shard.machine, parsed, this.#desk, session, argv)
     const refusal = shard.replica.read(relay, 0, query, false)
     return refusal === null ? null : refusals.overloaded
   }

@@ -164,7 +164,7 @@ export class RedisServer {
     return existsSync(REDIS_PATH) ? false : `${REDIS_PATH} is not installed`
   }
 
-  static async start(): Promise<RedisServer> {
+  static async start(more: readonly string[] = []): Promise<RedisServer> {
     const port = await freePort()
     const options = [
       '--port',
@@ -175,6 +175,7 @@ export class RedisServer {
       '',
       '--appendonly',
       'no',
+      ...more,
     ]
     const child = spawn(REDIS_PATH, options, { stdio: 'ignore' })
     const deadline = Date.now() + START_MS_MAX

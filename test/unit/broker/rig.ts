@@ -17,6 +17,7 @@ import { Machine } from '../../../src/machine/machine.ts'
 import type { Reply } from '../../../src/machine/reply.ts'
 import type { Asker, Lost, Query, Refusal } from '../../../src/replica/ports.ts'
 import { type NodeFacts, type ShardFacts, SlotMap } from '../../../src/topology/slot-map.ts'
+import { idleProcess } from '../../idle-process.ts'
 
 export const quiet: Logger = {
   debug() {},
@@ -260,6 +261,7 @@ export class Rig {
         version: '0.0.0',
         sessionInFlightMax: settings.sessionInFlightMax ?? 1000,
         nodeInFlightMax: settings.nodeInFlightMax ?? 10_000,
+        debugCommands: settings.debugCommands ?? 'no',
       },
       shard: id => {
         const shard = this.shards.get(id)
@@ -267,7 +269,7 @@ export class Rig {
       },
       health: () => null,
       memoryFull: () => this.memoryFull,
-      memoryBytes: () => 1024,
+      process: idleProcess,
     })
   }
 
