@@ -302,6 +302,8 @@ export class Broker implements SessionOwner {
     const { held } = session
     if (held !== null) {
       session.held = null
+      // An answer at once must not ask for a second look.
+      session.paused = false
       this.#road.take(session, held.argv, held.place, held.producer, false)
       if (session.held === null) session.parkedUntil = null
     }

@@ -11,7 +11,12 @@ import { PAYLOAD_HEADER_BYTES, writePayloadHeader } from '../../../src/base/payl
 import type { NodeId, ShardId } from '../../../src/base/types.ts'
 import { Wait } from '../../../src/base/wait.ts'
 import { Broker } from '../../../src/broker/broker.ts'
-import type { BrokerOptions, Producer, ReplicaPort } from '../../../src/broker/ports.ts'
+import type {
+  BrokerOptions,
+  Producer,
+  ReplicaPort,
+  SnapshotsPort,
+} from '../../../src/broker/ports.ts'
 import type { Client, Session } from '../../../src/broker/session.ts'
 import { Machine } from '../../../src/machine/machine.ts'
 import type { Reply } from '../../../src/machine/reply.ts'
@@ -50,6 +55,9 @@ export class RigShard implements ReplicaPort {
   queue: Work[] = []
   waiting: Work[] = []
   forgotten: Asker<Reply>[] = []
+  /** Other voters that have everything. */
+  followers = 1
+  settling: (askers: readonly unknown[]) => void = () => {}
 
   constructor(shard: ShardId, clock: Clock) {
     this.shard = shard
@@ -58,6 +66,10 @@ export class RigShard implements ReplicaPort {
 
   get commit(): number {
     return this.applied
+  }
+
+  followersAt(): number {
+    return this.followers
   }
 
   propose(
@@ -119,6 +131,7 @@ export class RigShard implements ReplicaPort {
       const outcomes: (Reply | Wait)[] = []
       this.applied += 1
       this.machine.apply(work.payload, this.applied, outcomes)
+      this.settling([work.asker])
       outcome = outcomes[0]
     } else outcome = work.query?.run(this.clock.now())
     if (outcome instanceof Wait) {
@@ -137,6 +150,34 @@ export class RigShard implements ReplicaPort {
     this.waiting = this.waiting.filter(other => other !== work)
     work.timer?.cancel()
     work.asker.lose(work.ticket, why)
+  }
+}
+
+/** Snapshots that are on disk when the test says so; at once, unless it holds them. */
+export class RigSnapshots implements SnapshotsPort {
+  held = false
+  #done: ((ok: boolean) => void) | null = null
+  lastAt = 1_700_000_000_000
+  taken = 0
+  lastOk = true
+  bytesSince = 0
+
+  get running(): boolean {
+    return this.#done !== null
+  }
+
+  take(done: (ok: boolean) => void): boolean {
+    if (this.#done !== null) return false
+    this.#done = done
+    if (!this.held) this.end(true)
+    return true
+  }
+
+  end(ok: boolean): void {
+    const done = this.#done
+    this.#done = null
+    this.lastOk = ok
+    done?.(ok)
   }
 }
 
@@ -232,6 +273,8 @@ export class Rig {
   readonly metrics = new Metrics()
   readonly broker: Broker
   memoryFull = false
+  stopped = false
+  readonly snapshots = new RigSnapshots()
 
   constructor(settings: RigSettings = {}) {
     const clock = settings.clock ?? this.clock
@@ -269,8 +312,18 @@ export class Rig {
       },
       health: () => null,
       memoryFull: () => this.memoryFull,
+      snapshots: this.snapshots,
+      shutdown: () => {
+        this.stopped = true
+      },
       process: idleProcess,
     })
+    for (const shard of this.shards.values()) this.#watch(shard)
+  }
+
+  #watch(shard: RigShard): void {
+    shard.machine.observer = this.broker.meter
+    shard.settling = askers => this.broker.meter.settling(askers)
   }
 
   shard(id: ShardId = 1): RigShard {
