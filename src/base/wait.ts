@@ -7,9 +7,14 @@ export class Wait {
   readonly keys: readonly string[]
   /** How long to wait at most, from the first call on; 0 waits for ever. */
   readonly timeout: Ms
+  /** Which change: any at all, or only that a list is there. */
+  readonly needs: 'change' | 'list'
+  /** How many commands the machine had run when it answered so: what changed before them is known. */
+  seen = 0
 
-  constructor(keys: readonly string[], timeout: Ms) {
+  constructor(keys: readonly string[], timeout: Ms, needs: 'change' | 'list' = 'change') {
     this.keys = keys
     this.timeout = timeout
+    this.needs = needs
   }
 }

@@ -167,10 +167,12 @@ export class Broker implements SessionOwner {
     this.#pause.forget(session)
     this.#tally.bytesIn += session.bytesIn
     this.#tally.bytesOut += session.bytesOut
+    session.dropTransaction()
     this.#sessions.delete(session.id)
     this.#inFlight -= session.unanswered
     for (const replica of new Set(session.waits.values())) replica?.forget(session)
     session.waits.clear()
+    session.blocked.clear()
   }
 
   /** Runs `listener` at the end of each turn: doors write what they gathered, once a socket. */

@@ -39,7 +39,11 @@ export interface DeskCommand extends CommandFacts {
   readonly heardInSilence?: boolean
   /** The words as the slow log may keep them, where some are secret. */
   readonly redacted?: (argv: Argv) => readonly string[]
-  /** A container has none; a subcommand without one is the machine's, which has a query. */
+  /** Runs at once between MULTI and EXEC, where others are queued. */
+  readonly immediate?: boolean
+  /** Goes to a shard although the desk answers it: the road knows how. */
+  readonly errand?: 'exec' | 'watch'
+  /** A container has none, nor an errand; a subcommand without one is the machine's, which has a query. */
   readonly run?: Run
   readonly subcommands?: ReadonlyMap<string, DeskCommand>
 }

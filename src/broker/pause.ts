@@ -49,8 +49,9 @@ export class Pause {
   }
 
   /** Whether a command has to wait for the end. */
-  holds({ writes, spec }: Entry): boolean {
+  holds({ writes, spec, errand }: Entry, { transaction }: Session): boolean {
     if (this.#kind !== 'write') return this.#kind === 'all'
+    if (errand === 'exec') return transaction?.writes === true
     return writes || LIKE_WRITES.has(spec.name)
   }
 

@@ -5,7 +5,7 @@
 // The order of refusals is Redis' own (COMMANDS 1.3). Nothing here allocates for a
 // write with one key, beyond what its parse does.
 
-import { Argv } from '../base/argv.ts'
+import type { Argv } from '../base/argv.ts'
 import { limits } from '../base/limits.ts'
 import type { Counter } from '../base/metrics.ts'
 import { type Ms, NO_NODE, type ShardId } from '../base/types.ts'
@@ -24,20 +24,26 @@ import {
   syntaxError,
   text,
 } from '../machine/reply.ts'
-import type { Refusal } from '../replica/ports.ts'
+import type { Query, Refusal } from '../replica/ports.ts'
 import { CROSS_SLOT, commonSlot, elsewhere, NO_KEYS, slotOfWord } from '../topology/route.ts'
 import { UNASSIGNED } from '../topology/slot-map.ts'
 import type { Entry } from './command-index.ts'
-import { type Desk, type DeskCommand, LATER } from './desk.ts'
-import { Gatherer, merge, parseScanCursor, ScanRelay } from './gathering.ts'
-import type { Producer, Shard } from './ports.ts'
+import { type Desk, type DeskCommand, LATER, NO_PLACE } from './desk.ts'
+import { WatchQuery } from './exec.ts'
+import { Gatherer, merge, parseScanCursor, ScanRelay, shardScan } from './gathering.ts'
+import type { MachinePort, Producer, Shard } from './ports.ts'
 import { ReadQuery, type ReadWatch } from './read-query.ts'
 import * as refusals from './refusals.ts'
 import type { Session } from './session.ts'
+import { Watch } from './transaction.ts'
+import {
+  isReadable,
+  KEY_TOO_LONG,
+  mustHoldExec,
+  TransactionRoad,
+  type Way,
+} from './transaction-road.ts'
 import { textsOf } from './work-meter.ts'
-
-/** A key is over its limit; beside route's own codes. */
-const KEY_TOO_LONG = -3
 
 /** SCAN's answer behind the last shard. */
 const SCAN_END = array([text('0'), EMPTY_ARRAY])
@@ -55,8 +61,9 @@ function mayBlock(entry: Entry, argv: Argv): boolean {
   return false
 }
 
-export class Road {
+export class Road implements Way {
   readonly #desk: Desk
+  readonly #transactions: TransactionRoad
   readonly #clusterEnabled: boolean
   readonly #redirects: Counter
   readonly #refusals: Counter
@@ -65,6 +72,7 @@ export class Road {
 
   constructor(desk: Desk) {
     this.#desk = desk
+    this.#transactions = new TransactionRoad(desk, this)
     this.#clusterEnabled = desk.ports.options.clusterEnabled
     const { metrics } = desk.ports
     this.#redirects = metrics.counter('broker_redirects_total', 'Commands answered with MOVED')
@@ -120,17 +128,27 @@ export class Road {
   ): Reply | null {
     if (argv.count === 0) return refusals.emptyCommand
     const entry = this.#desk.commands.find(argv)
+    const { transaction } = session
     if ('kind' in entry) {
       this.#found = this.#desk.commands.facts(argv.latin1(0))
+      if (transaction !== null) transaction.dirty = true
       return entry
     }
     this.#found = entry.spec
     session.lastCommand = entry.spec.name
+    if (transaction !== null && !entry.immediate) {
+      if (this.#isPaused(session, argv, entry, place, producer)) return null
+      return this.#transactions.queue(session, argv, entry, transaction)
+    }
     if (mustHold(session, entry)) {
       session.held = { argv: argv.copy(), place, producer }
       return null
     }
-    if (entry.desk !== null) {
+    if (entry.errand === 'exec') return this.#exec(session, argv, entry, place, producer, full)
+    if (entry.errand === 'watch') {
+      if (transaction !== null) return refusals.watchInsideMulti
+      if (!session.ordered) return refusals.needsOrder
+    } else if (entry.desk !== null) {
       if (this.#isPaused(session, argv, entry, place, producer)) return null
       return this.#atDesk(session, argv, entry.desk, place)
     }
@@ -144,19 +162,30 @@ export class Road {
 
   #atDesk(session: Session, argv: Argv, command: DeskCommand, place: number): Reply | null {
     if (command.run === undefined) return wrongArity(command)
+    const reply = this.#run(session, argv, command, place)
+    if (reply === LATER) return null
+    if (reply === null) session.markSilent(place)
+    else if (command.heardInSilence === true) session.markHeard(place)
+    return reply ?? OK
+  }
+
+  /** Answers a command here, and measures that. */
+  #run(
+    session: Session,
+    argv: Argv,
+    command: DeskCommand,
+    place: number,
+  ): Reply | null | typeof LATER {
     this.#found = null
     const { meter } = this.#desk
     const since = meter.start(command)
-    const reply = command.run(this.#desk, session, argv, place)
+    const reply = command.run?.(this.#desk, session, argv, place) ?? null
     const tooLong = meter.stop(command, since, reply === LATER ? null : reply)
     if (tooLong >= 0) {
       const words = command.redacted?.(argv) ?? textsOf(argv)
       meter.note(command, tooLong, words, argv.count, session)
     }
-    if (reply === LATER) return null
-    if (reply === null) session.markSilent(place)
-    else if (command.heardInSilence === true) session.markHeard(place)
-    return reply ?? OK
+    return reply
   }
 
   /** CLIENT PAUSE: holds the command, unless it may go on. */
@@ -168,10 +197,32 @@ export class Road {
     producer: Producer | null,
   ): boolean {
     const { pause } = this.#desk
-    if (!pause.active || !pause.holds(entry)) return false
+    if (!pause.active || !pause.holds(entry, session)) return false
     session.held = { argv: argv.copy(), place, producer }
     pause.keep(session)
     return true
+  }
+
+  #exec(
+    session: Session,
+    argv: Argv,
+    entry: Entry,
+    place: number,
+    producer: Producer | null,
+    full: boolean,
+  ): Reply | null {
+    if (this.#isPaused(session, argv, entry, place, producer)) return null
+    this.#found = null
+    const reply = this.#transactions.exec({ session, argv, place, producer }, full)
+    // Its commands are counted and timed where they are done.
+    if (session.held === null) this.#desk.meter.stop(entry.spec, -1, reply)
+    return reply
+  }
+
+  runHere(session: Session, argv: Argv, entry: Entry): Reply {
+    if (entry.desk === null) return this.#keyless(session, argv, entry)
+    const reply = this.#run(session, argv, entry.desk, NO_PLACE)
+    return reply === LATER ? OK : (reply ?? OK)
   }
 
   #toShard(
@@ -181,7 +232,7 @@ export class Road {
     place: number,
     producer: Producer | null,
   ): Reply | null {
-    const slot = this.#slotOf(entry, argv)
+    const slot = this.slotOf(entry, argv)
     if (slot === KEY_TOO_LONG) return refusals.keyTooLong
     if (slot === NO_KEYS) return this.#keyless(session, argv, entry)
     let shardId: ShardId
@@ -191,7 +242,7 @@ export class Road {
       shardId = this.#desk.ports.directory.map().ownerOf(slot)
       if (shardId === UNASSIGNED) return refusals.slotNotServed
     } else {
-      shardId = this.#onlyShard()
+      shardId = this.onlyShard()
     }
     const shard = this.#desk.ports.shard(shardId)
     if (shard === undefined || !shard.replica.isLeader)
@@ -204,7 +255,7 @@ export class Road {
   }
 
   /** The slot of the command's keys, or what is wrong with them. */
-  #slotOf(entry: Entry, argv: Argv): number {
+  slotOf(entry: Entry, argv: Argv): number {
     if (entry.soleKey > 0) {
       if (argv.length(entry.soleKey) > limits.keyBytesMax) return KEY_TOO_LONG
       return slotOfWord(argv, entry.soleKey)
@@ -215,7 +266,7 @@ export class Road {
   }
 
   /** Standalone: the one shard there is. */
-  #onlyShard(): ShardId {
+  onlyShard(): ShardId {
     for (const id of this.#desk.ports.directory.map().shards.keys()) return id
     return UNASSIGNED
   }
@@ -243,15 +294,12 @@ export class Road {
     place: number,
     { replica, machine }: Shard,
   ): Reply | null {
-    const { spec } = entry
-    if (spec.query === undefined) return syntaxError
-    const parsed = spec.parse?.(argv)
-    if (isError(parsed)) return this.#misspelt(entry, parsed)
+    const query = this.#query(session, argv, entry, place, machine)
+    if (isError(query)) return this.#misspelt(entry, query)
     // Writes of this session that are on their way come before what it reads.
     const afterWrites = session.ordered && session.unanswered - 1 > session.reads
     session.markRead(place)
     if (mayBlock(entry, argv)) session.markWait(place, replica)
-    const query = new ReadQuery(spec, machine, parsed, this.#desk, session, argv)
     const refusal = replica.read(session, place, query, afterWrites)
     return refusal === null ? null : this.#turnedDown(session, place, refusal)
   }
@@ -260,6 +308,26 @@ export class Road {
     this.#found = null
     this.#desk.meter.misspelt(entry.spec)
     return error
+  }
+
+  #query(
+    session: Session,
+    argv: Argv,
+    entry: Entry,
+    place: number,
+    machine: MachinePort,
+  ): Query<Reply> | ErrorReply {
+    const { spec } = entry
+    if (entry.errand === 'watch') {
+      session.watch ??= new Watch()
+      session.watch.ask(session.slotAt(place))
+      const keys = keysOf(spec, argv).map(word => argv.latin1(word))
+      return new WatchQuery(machine, session.watch, keys, () => this.#desk.meter.stop(spec, -1, null))
+    }
+    if (spec.query === undefined) return syntaxError
+    const parsed = spec.parse?.(argv)
+    if (isError(parsed)) return parsed
+    return new ReadQuery(spec, machine, parsed, this.#desk, session, argv)
   }
 
   #turnedDown(session: Session, place: number, refusal: Refusal): Reply {
@@ -276,16 +344,17 @@ export class Road {
     producer: Producer | null,
     shard: Shard | undefined,
   ): Reply | null {
-    const isReadable = shard !== undefined && shard.replica.amnesiac !== true
-    if (session.readonly && isReadable && !entry.writes && !mayBlock(entry, argv))
-      return this.#readHere(session, argv, entry, shard)
+    if (session.readonly && isReadable(shard) && !entry.writes && !mayBlock(entry, argv)) {
+      const query = this.#query(session, argv, entry, place, shard.machine)
+      return isError(query) ? this.#misspelt(entry, query) : this.#runNow(query)
+    }
     const slot = session.slotAt(place)
     if (slot >= 0) {
       const { directory, self } = this.#desk.ports
       const leader = directory.leaderOf(directory.map().ownerOf(slot))
       // Not serving yet what is said to be led here: nobody else does, either.
       if (leader === self || leader === NO_NODE)
-        return this.#park(session, argv, place, producer) ? null : refusals.clusterDown
+        return this.park(session, argv, place, producer) ? null : refusals.clusterDown
     }
     return this.redirect(session, slot)
   }
@@ -297,7 +366,7 @@ export class Road {
    *
    * @returns false: it has waited long enough
    */
-  #park(session: Session, argv: Argv, place: number, producer: Producer | null): boolean {
+  park(session: Session, argv: Argv, place: number, producer: Producer | null): boolean {
     if (!session.ordered) return false
     const now = this.#desk.ports.clock.monotonic()
     session.parkedUntil ??= now + PARK_MS
@@ -308,12 +377,7 @@ export class Road {
   }
 
   /** Reads this node's own copy at once, however old it is. */
-  #readHere(session: Session, argv: Argv, entry: Entry, shard: Shard): Reply {
-    const { spec } = entry
-    if (spec.query === undefined) return syntaxError
-    const parsed = spec.parse?.(argv)
-    if (isError(parsed)) return parsed
-    const query = new ReadQuery(spec, shard.machine, parsed, this.#desk, session, argv)
+  #runNow(query: Query<Reply>): Reply {
     this.#found = null
     const reply = query.run(this.#desk.ports.clock.now())
     return reply instanceof Wait ? NULL_ARRAY : reply
@@ -321,10 +385,13 @@ export class Road {
 
   /** A machine's command without keys (HELP), or with broken words: any copy of any shard can tell. */
   #keyless(session: Session, argv: Argv, entry: Entry): Reply {
+    const { spec } = entry
     const shard = this.#desk.shards()[0]
-    if (shard !== undefined) return this.#readHere(session, argv, entry, shard)
-    const parsed = entry.spec.parse?.(argv)
-    return isError(parsed) ? parsed : refusals.clusterDown
+    if (shard !== undefined && spec.query === undefined) return syntaxError
+    const parsed = spec.parse?.(argv)
+    if (isError(parsed)) return this.#misspelt(entry, parsed)
+    if (shard === undefined) return refusals.clusterDown
+    return this.#runNow(new ReadQuery(spec, shard.machine, parsed, this.#desk, session, argv))
   }
 
   #led(): readonly Shard[] {
@@ -364,9 +431,7 @@ export class Road {
     const at = shards.findIndex(({ replica }) => replica.shard >= cursor.shard)
     const shard = shards[at]
     const inner = shard?.replica.shard === cursor.shard ? cursor.inner : 0n
-    const words: (string | Uint8Array)[] = ['SCAN', inner.toString()]
-    for (let i = 2; i < argv.count; i += 1) words.push(argv.bytes(i))
-    const parsed = spec.parse?.(Argv.of(...words))
+    const parsed = spec.parse?.(shardScan(argv, inner))
     if (isError(parsed)) return parsed
     if (shard === undefined) return SCAN_END
     const next = shards[at + 1]?.replica.shard ?? 0
@@ -384,5 +449,6 @@ export class Road {
  */
 function mustHold(session: Session, entry: Entry): boolean {
   if (!session.ordered || session.unanswered <= 1) return false
+  if (entry.errand === 'exec') return mustHoldExec(session)
   return entry.writes ? session.reads > 0 || entry.gathering !== null : entry.barrier
 }

@@ -11,6 +11,7 @@ import type { Asker, Lost } from '../replica/ports.ts'
 import type { DoorName } from '../topology/route.ts'
 import { Owed, READS, SILENT, WAITS } from './owed.ts'
 import type { Producer, ReplicaPort } from './ports.ts'
+import type { Transaction, Watch } from './transaction.ts'
 
 /** A door's end of a session. */
 export interface Client {
@@ -72,6 +73,9 @@ export class Session implements Asker<Reply> {
   noTouch = false
   /** CLIENT REPLY: off until ON, or for the next command. */
   silence: 'none' | 'next' | 'all' = 'none'
+  /** Between MULTI and EXEC. */
+  transaction: Transaction | null = null
+  watch: Watch | null = null
   /** Name of the last command, for CLIENT LIST. */
   lastCommand = 'NULL'
   lastAt: Ms
@@ -85,6 +89,8 @@ export class Session implements Asker<Reply> {
   reads = 0
   /** Places of commands that may wait long, and where; null: at several shards. */
   readonly waits = new Map<number, WaitEnder | null>()
+  /** Of these: places of commands that found nothing yet and really wait. */
+  readonly blocked = new Set<number>()
   /** Waits that CLIENT UNBLOCK ends with an error. */
   readonly unblockErrors = new Set<number>()
   held: Held | null = null
@@ -148,11 +154,20 @@ export class Session implements Asker<Reply> {
     this.#owed.unmark(place, SILENT)
   }
 
+  /** Out of MULTI, and nothing is watched any more. */
+  dropTransaction(): void {
+    this.transaction = null
+    this.watch = null
+  }
+
   answer(place: number, reply: Reply): void {
     if (this.closed) return
     const marks = this.#owed.marks(place)
     if ((marks & READS) !== 0) this.reads -= 1
-    if ((marks & WAITS) !== 0) this.waits.delete(place)
+    if ((marks & WAITS) !== 0) {
+      this.waits.delete(place)
+      this.blocked.delete(place)
+    }
     this.unanswered -= 1
     if (this.#owed.isNext(place)) {
       this.#hand(place, reply)
@@ -162,6 +177,11 @@ export class Session implements Asker<Reply> {
       this.#owed.keep(place, reply)
     }
     this.#owner.settled(this, reply)
+  }
+
+  /** For replicas: the command at `place` waits. */
+  blocks(place: number): void {
+    this.blocked.add(place)
   }
 
   lose(place: number, why: Lost): void {

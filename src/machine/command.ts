@@ -9,6 +9,7 @@
 import type { Argv } from '../base/argv.ts'
 import type { Ms } from '../base/types.ts'
 import type { Wait } from '../base/wait.ts'
+import type { Chance } from './chance.ts'
 import type { Keyspace } from './keyspace.ts'
 import type { ErrorReply, Reply } from './reply.ts'
 
@@ -28,6 +29,7 @@ export type CommandFlag =
   | 'no_multi'
   | 'no_async_loading'
   | 'skip_slowlog'
+  | 'touches_arbitrary_keys'
 
 /** How one key specification finds its keys (Redis' "key specs"). */
 export type KeySpec = {
@@ -37,7 +39,10 @@ export type KeySpec = {
     | { readonly index: number }
     | { readonly keyword: string; readonly startFrom: number }
   /** `last` counts from the first key, negative from the end; `limit` n divides what is left by n. */
-  readonly find: { readonly last: number; readonly step: number; readonly limit: number }
+  readonly find:
+    | { readonly last: number; readonly step: number; readonly limit: number }
+    /** The first word says how many keys follow it. */
+    | 'counted'
 }
 
 /** When the command happens. */
@@ -46,6 +51,20 @@ export type Occasion = {
   readonly now: Ms
   /** False where nobody reads the reply (a follower): what is dear to build may be left out of it. */
   readonly asked: boolean
+  /** What a command draws from that must pick something: of an entry alike on every replica. */
+  readonly chance: Chance
+  /** False where nothing waits (a transaction): what would wait answers as if its time were over. */
+  readonly blocks: boolean
+  /** The command waited and is run again: it waits on if none of its keys is what it needs. */
+  readonly again: boolean
+}
+
+/** What a command may bring to those who wait. */
+export type Feed = {
+  /** The key, as latin1 text. */
+  readonly key: string
+  /** How many elements it adds. */
+  readonly count: number
 }
 
 /** What the table, COMMAND, the docs and the gate know of a command. */
@@ -59,7 +78,16 @@ export type CommandFacts = {
   readonly categories: readonly string[]
   readonly keys: readonly KeySpec[]
   readonly since: string
-  readonly group: 'stream' | 'generic' | 'connection' | 'server' | 'cluster'
+  readonly group:
+    | 'stream'
+    | 'list'
+    | 'set'
+    | 'string'
+    | 'generic'
+    | 'connection'
+    | 'server'
+    | 'cluster'
+    | 'transactions'
   readonly summary: string
   readonly complexity: string
   readonly tips?: readonly string[]
@@ -76,9 +104,13 @@ export type CommandFacts = {
  * again after a wait. Errors that depend on state come from `apply` or `query`.
  */
 export interface CommandSpec<A = unknown> extends CommandFacts {
+  /** What it answers in a transaction where it would wait; absent: the null array. */
+  readonly unserved?: Reply
   parse?(argv: Argv): A | ErrorReply
   /** Changes the state. Deterministic: no clock, no chance. Runs on every replica. */
   apply?(state: Keyspace, args: A, at: Occasion): Reply | Wait
+  /** Which lists it lengthens, if it is not refused: who waits for them runs right behind it. */
+  feeds?(argv: Argv): readonly Feed[]
   /** Reads the state at the leader (or, after READONLY, a follower). */
   query?(state: Keyspace, args: A, at: Occasion): Reply | Wait
 }

@@ -1,11 +1,15 @@
 // A machine's state as bytes: cut at once, written in slices while it changes, and read back.
 //
 //   frame    := u8 type, u32 length, payload          (little-endian)
-//   HEAD     u8 version, u32 digest, varint index, varint number of the next key
-//   KEY      varint number, key                       (keys in the order of their numbers)
-//   PART     a part of the value of the key before    (types/stream-cut.ts)
+//   HEAD     u8 version, u32 digest, varint index, varint number of the next key, removals
+//   KEY      varint number, key, u8 type, varint expiry, varint index of its last change
+//            (keys in the order of their numbers)
+//   PART     a part of the value of the key before    (types/value.ts)
 //   PRODUCER a producer's session                     (the one silent for the longest first)
 //   END      varint count of keys, u32 CRC-32C of all frames before this one
+//
+// Version 1 had streams only: its KEY ends with the key. Version 2 knew nothing of
+// changes and removals: all it holds is older than any watch there may be.
 //
 // Equal states give equal bytes, whatever the sizes asked for: parts have a size of
 // their own. A value is cut when the reader comes to it or when a command reaches
@@ -15,8 +19,9 @@
 import { assert } from '../base/assert.ts'
 import { Reader, Writer } from '../base/bytes.ts'
 import { crc32c } from '../base/crc32c.ts'
-import type { Index } from '../base/types.ts'
+import type { Index, Ms } from '../base/types.ts'
 import { type Guard, type Holder, Keyspace } from './keyspace.ts'
+import { Removals } from './removals.ts'
 import {
   type Producer,
   type ProducerGuard,
@@ -24,10 +29,12 @@ import {
   Sessions,
   writeProducer,
 } from './sessions.ts'
-import type { Cut } from './types/part.ts'
-import { StreamBuilder } from './types/stream-builder.ts'
+import type { Builder, Cut } from './types/part.ts'
+import { builderOf, VALUE_TYPES, type Value, type ValueType } from './types/value.ts'
 
-const VERSION = 1
+const VERSION = 3
+const VERSION_OF_STREAMS = 1
+const VERSION_WITHOUT_CHANGES = 2
 const HEAD = 1
 const KEY = 2
 const PART = 3
@@ -45,6 +52,18 @@ export type State = {
   readonly index: Index
 }
 
+/** A key as it was when it was cut. */
+type KeyCut = {
+  readonly type: ValueType
+  readonly expiry: Ms
+  readonly changed: Index
+  readonly cut: Cut
+}
+
+function cutOf({ value, expiry, changed }: Holder): KeyCut {
+  return { type: value.type, expiry, changed, cut: value.cut() }
+}
+
 /** Reads a state as it was when the cut was made. */
 export class SnapshotCut {
   readonly #state: State
@@ -52,8 +71,9 @@ export class SnapshotCut {
   readonly #count: number
   readonly #nextNumber: number
   readonly #cutNumber: number
-  /** Values that were about to change before their turn. */
-  readonly #early = new Map<Holder, Cut>()
+  readonly #removals: Removals
+  /** Keys that were about to change before their turn. */
+  readonly #early = new Map<Holder, KeyCut>()
   readonly #guard: Guard & ProducerGuard
   #next = 0
   /** Holders below this number were written, or are being. */
@@ -75,6 +95,7 @@ export class SnapshotCut {
     this.#row = state.keyspace.row
     this.#count = this.#row.length
     this.#nextNumber = state.keyspace.nextNumber
+    this.#removals = state.keyspace.removals.copy()
     this.#producers = state.sessions.producers()
     this.#pending = new Set(this.#producers)
     this.#guard = {
@@ -87,7 +108,7 @@ export class SnapshotCut {
 
   #beforeKey(holder: Holder): void {
     if (holder.number < this.#begun || holder.number >= this.#nextNumber) return
-    if (!this.#early.has(holder)) this.#early.set(holder, holder.stream.cut())
+    if (!this.#early.has(holder)) this.#early.set(holder, cutOf(holder))
   }
 
   #beforeProducer(producer: Producer): void {
@@ -151,13 +172,18 @@ export class SnapshotCut {
     writer.u32(this.#state.digest)
     writer.varint(this.#state.index)
     writer.varint(this.#nextNumber)
+    this.#removals.write(writer)
     this.#headWritten = true
   }
 
   #writeKey(writer: Writer, holder: Holder): void {
     writer.varint(holder.number)
     writer.latin1(holder.key)
-    this.#current = this.#early.get(holder) ?? holder.stream.cut()
+    const { type, expiry, changed, cut } = this.#early.get(holder) ?? cutOf(holder)
+    writer.u8(VALUE_TYPES.indexOf(type))
+    writer.varint(expiry)
+    writer.varint(changed)
+    this.#current = cut
     this.#early.delete(holder)
     this.#next += 1
     this.#begun = holder.number + 1
@@ -185,6 +211,14 @@ export class SnapshotCut {
   }
 }
 
+type KeyHead = {
+  readonly key: string
+  readonly number: number
+  readonly expiry: Ms
+  readonly changed: Index
+  readonly builder: Builder<Value>
+}
+
 /** Makes a state from the bytes of a snapshot, which come in chunks of any size. */
 export class SnapshotBuilder {
   readonly #install: (state: State) => void
@@ -198,8 +232,8 @@ export class SnapshotBuilder {
   #bytes = 0
   /** How many bytes it takes before another try. */
   #needed = FRAME_HEAD_BYTES
-  #key: { readonly key: string; readonly number: number } | null = null
-  #stream: StreamBuilder | null = null
+  #version = VERSION
+  #key: KeyHead | null = null
   #keys = 0
   #checksum = 0
   #ended = false
@@ -243,8 +277,8 @@ export class SnapshotBuilder {
   #readFrame(type: number, reader: Reader): void {
     assert(!this.#ended, 'nothing comes behind the end of a snapshot')
     if (type === PART) {
-      assert(this.#stream !== null, 'a part has a key')
-      this.#stream.read(reader)
+      assert(this.#key !== null, 'a part has a key')
+      this.#key.builder.read(reader)
       return
     }
     this.#endKey()
@@ -257,25 +291,34 @@ export class SnapshotBuilder {
   }
 
   #readHead(reader: Reader): void {
-    const version = reader.u8()
-    assert(version === VERSION, `snapshot version ${version} is unknown`)
+    this.#version = reader.u8()
+    assert(
+      this.#version >= VERSION_OF_STREAMS && this.#version <= VERSION,
+      `snapshot version ${this.#version} is unknown`,
+    )
     this.#digest = reader.u32()
     this.#index = reader.count()
     this.#nextNumber = reader.count()
+    if (this.#version > VERSION_WITHOUT_CHANGES) this.#keyspace.adoptRemovals(Removals.read(reader))
   }
 
   #readKey(reader: Reader): void {
     const number = reader.count()
-    this.#key = { key: reader.latin1(), number }
-    this.#stream = new StreamBuilder()
+    const key = reader.latin1()
+    const type = this.#version === VERSION_OF_STREAMS ? 0 : reader.u8()
+    const expiry = this.#version === VERSION_OF_STREAMS ? 0 : reader.count()
+    const changed = this.#version > VERSION_WITHOUT_CHANGES ? reader.count() : 0
+    const builder = builderOf(type)
+    assert(builder !== null, `value type ${type} is unknown`)
+    this.#key = { key, number, expiry, changed, builder }
     this.#keys += 1
   }
 
   #endKey(): void {
-    if (this.#key === null || this.#stream === null) return
-    this.#keyspace.adopt(this.#key.key, this.#stream.finish(), this.#key.number)
+    if (this.#key === null) return
+    const { key, number, expiry, changed, builder } = this.#key
+    this.#keyspace.adopt(key, builder.finish(), number, expiry, changed)
     this.#key = null
-    this.#stream = null
   }
 
   #readEnd(reader: Reader): void {

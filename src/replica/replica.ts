@@ -2,7 +2,7 @@
 //
 // A replica acts only when the turn calls it, in the turn's order: receive and
 // tick, submit, gather, apply. What clients ask for in between is left in the
-// batch, the reads and the waiters.
+// proposal buffer, the reads and the waiters.
 
 import { Argv } from '../base/argv.ts'
 import { assert } from '../base/assert.ts'
@@ -31,15 +31,18 @@ import {
 import type { RaftOptions } from '../raft/options.ts'
 import { Raft } from '../raft/raft.ts'
 import type { ShardWrite } from '../storage/storage.ts'
-import { Batch, type Producer, type SealedBatch } from './batch.ts'
+import type { Producer, SealedBatch } from './batch.ts'
+import { Chores } from './chores.ts'
 import { Convalescence, provesLoss } from './convalescence.ts'
 import { Digests } from './digests.ts'
 import type { Host } from './host.ts'
+import { Lines } from './lines.ts'
 import { type Asker, type Query, REPAIR_CONTEXT, type Refusal, type StateMachine } from './ports.ts'
-import { loseBatch, Proposals } from './proposals.ts'
+import { ProposalBuffer } from './proposal-buffer.ts'
+import { Proposals } from './proposals.ts'
 import { Reads } from './reads.ts'
 import { Succession } from './succession.ts'
-import { type BlockedWrite, Waiters } from './waiters.ts'
+import { type BlockedWrite, Waiter, Waiters } from './waiters.ts'
 
 export type ReplicaOptions = {
   readonly self: NodeId
@@ -62,13 +65,13 @@ export class Replica<R> {
   readonly raft: Raft
   readonly #host: Host
   readonly #options: ReplicaOptions
-  readonly #batch = new Batch<R>()
+  /** What Raft has not taken yet; then it goes to the proposals. */
+  readonly #buffer: ProposalBuffer<R>
   readonly #proposals = new Proposals<R>()
   readonly #reads = new Reads<R>()
   readonly #waiters: Waiters<R>
-  /** Sealed while a leadership transfer is under way; proposed when that fails. */
-  #held: SealedBatch<R>[] = []
-  #heldBytes = 0
+  readonly #chores: Chores<R>
+  readonly #lines: Lines<R>
   readonly #applyWork: Message[] = []
   /** What was last handed to storage; a commit index alone waits for the next write. */
   #written: HardState
@@ -84,8 +87,6 @@ export class Replica<R> {
   #installed: Index = 0
   readonly #digests = new Digests()
   #deposed: Timer | null = null
-  /** Deposed, and no new leader is known yet: what never reached the log waits to hear whom to ask. */
-  #orphaned = false
   readonly #succession: Succession
   readonly #convalescence: Convalescence
   /** Takes over the machine's state when Raft accepts the snapshot that is waiting. */
@@ -106,7 +107,10 @@ export class Replica<R> {
     this.#options = options
     this.shard = shard
     this.machine = machine
+    this.#buffer = new ProposalBuffer(host.clock)
     this.#waiters = new Waiters(host.clock)
+    this.#chores = new Chores(host)
+    this.#lines = new Lines(this.#waiters, machine, this.#buffer)
     this.#applied = applied
     this.#hard = log.initialState().hardState
     this.#written = this.#hard
@@ -163,7 +167,7 @@ export class Replica<R> {
 
   /** Commands whose fate is open, reads and waits: what a graceful stop waits for. */
   get open(): number {
-    return this.#batch.count + this.#held.length + this.#proposals.size + this.#reads.size
+    return this.#buffer.size + this.#proposals.size + this.#reads.size
   }
 
   /**
@@ -181,10 +185,9 @@ export class Replica<R> {
   ): Refusal | null {
     if (!this.#leads || this.#stopped) return 'not-leader'
     if (grows && this.#host.diskFull) return 'disk-full'
-    const open = this.#proposals.bytes + this.#heldBytes + this.#batch.bytes
-    if (open > this.#options.openBytesMax) return 'overloaded'
-    if (this.#batch.full) this.#seal()
-    this.#batch.add(asker, ticket, argv, producer)
+    if (this.#proposals.bytes + this.#buffer.bytes > this.#options.openBytesMax) return 'overloaded'
+    this.#buffer.add(asker, ticket, argv, producer)
+    if (this.#waiters.count > 0) this.#lines.accompany(argv)
     this.#host.schedule()
     return null
   }
@@ -262,6 +265,7 @@ export class Replica<R> {
     if (this.amnesiac) return
     this.#convalescence.tick()
     this.raft.tick()
+    this.#chores.tick()
   }
 
   receive(message: Message): void {
@@ -288,14 +292,24 @@ export class Replica<R> {
   /** Hands what clients left to Raft: first the writes, then one round for the reads. */
   submit(): void {
     this.#noteLeader()
+    if (this.#leads && this.#chores.mayAsk && !this.#stopped) this.#doChores()
     // While the disk has the batch before, commands gather for the next: an entry and
     // its messages cost the same for one command as for a thousand.
-    if (this.#batch.count > 0 && !this.#host.diskBusy) this.#seal()
-    this.#proposeHeld()
+    if (!this.#host.diskBusy) this.#buffer.seal()
+    this.#proposeSealed()
     if (this.#reads.mayBegin) {
       if (this.#leads) this.raft.readIndex(this.#reads.begin(this.raft.lastIndex))
-      else if (!this.#orphaned) this.#reads.loseAll('moved')
+      else if (!this.#buffer.isOrphaned) this.#reads.loseAll('moved')
     }
+  }
+
+  #doChores(): void {
+    const argv = this.machine.chore(this.#host.clock.now())
+    if (argv === null) {
+      this.#chores.rest()
+      return
+    }
+    this.#buffer.add(this.#chores.begin(), 0, argv, null)
   }
 
   /** Takes one Ready apart. @returns whether there was one */
@@ -370,7 +384,7 @@ export class Replica<R> {
     this.#stopped = true
     this.#deposed?.cancel()
     this.#succession.stop()
-    this.#loseUnsent()
+    this.#buffer.loseAll()
     this.#reads.loseAll('moved')
     this.#waiters.loseAll('unblocked')
     this.#proposals.loseAll('in-doubt')
@@ -435,35 +449,19 @@ export class Replica<R> {
     this.machine.takeReadyKeys()
   }
 
-  #seal(): void {
-    const sealed = this.#batch.seal(this.#host.clock.now())
-    this.#held.push(sealed)
-    this.#heldBytes += sealed.payload.length
-  }
-
-  #proposeHeld(): void {
-    while (this.#held.length > 0) {
+  #proposeSealed(): void {
+    const buffer = this.#buffer
+    for (let sealed = buffer.next(); sealed !== null; sealed = buffer.next()) {
       if (!this.#leads) {
-        if (!this.#orphaned) this.#loseUnsent()
+        if (!buffer.isOrphaned) buffer.loseAll()
         return
       }
-      const sealed = this.#held[0] as SealedBatch<R>
       // Dropped while leading: a transfer is under way. It ends in this leader's
       // favour or in a MOVED for those who asked.
       if (this.raft.propose([sealed.payload]) !== null) return
-      this.#held.shift()
-      this.#heldBytes -= sealed.payload.length
+      buffer.proposed()
       this.#proposals.add(this.raft.lastIndex, this.raft.term, sealed)
     }
-  }
-
-  /** Those whose commands never reached Raft: surely not done. */
-  #loseUnsent(): void {
-    if (this.#batch.count > 0) this.#seal()
-    const held = this.#held
-    this.#held = []
-    this.#heldBytes = 0
-    for (const sealed of held) loseBatch(sealed, 'moved')
   }
 
   #applyEntry(entry: Entry): void {
@@ -504,28 +502,15 @@ export class Replica<R> {
       const asker = askers[i] as Asker<R>
       const outcome = outcomes[i] as R | Wait
       if (!(outcome instanceof Wait)) asker.answer(tickets[i] as number, outcome)
-      else if ('stillWaits' in asker) (asker as { stillWaits(): void }).stillWaits()
-      else if (this.#leads)
-        this.#waiters.add(asker, tickets[i] as number, outcome, blockedWrite(batch, i))
-      else asker.lose(tickets[i] as number, 'unblocked')
+      else if (!this.#leads) asker.lose(tickets[i] as number, 'unblocked')
+      else if (asker instanceof Waiter) asker.stillWaits(outcome)
+      else this.#waiters.add(asker, tickets[i] as number, outcome, blockedWrite(batch, i))
     }
   }
 
-  /** Serves who waited for the keys that just changed: reads now, writes by a proposal. */
+  /** Serves who waited for the keys that just changed. */
   #wake(): void {
-    const keys = this.machine.takeReadyKeys()
-    if (keys.length === 0 || this.#waiters.count === 0) return
-    const now = this.#host.clock.now()
-    for (const waiter of this.#waiters.waitingOn(keys)) {
-      if (waiter.query !== null) {
-        const outcome = waiter.query.run(now)
-        if (!(outcome instanceof Wait)) waiter.answer(waiter.ticket, outcome)
-      } else if (waiter.write !== null && !waiter.proposed && this.#leads) {
-        waiter.proposed = true
-        this.#batch.add(waiter, waiter.ticket, waiter.write.argv, waiter.write.producer)
-      }
-    }
-    this.#host.schedule()
+    if (this.#lines.move(this.#host.clock.now(), this.#leads)) this.#host.schedule()
   }
 
   #noteLeader(): void {
@@ -541,16 +526,16 @@ export class Replica<R> {
     if (led && !leads) this.#stepDown(term)
     // Raft drops the reads of an older term, also of a leader that was elected again at once.
     else if (led) this.#reads.loseAll('moved')
-    if (this.#orphaned && leader !== NO_NODE) this.#endOrphanage()
+    if (leader !== NO_NODE && this.#buffer.isOrphaned) this.#adoptOrphans()
   }
 
   #stepDown(term: Term): void {
     this.#waiters.loseAll('unblocked')
-    this.#orphaned = true
+    this.#buffer.orphan()
     this.#deposed?.cancel()
     this.#deposed = this.#host.clock.after(this.#options.inDoubtAfter, () => {
       this.#deposed = null
-      if (this.#orphaned) this.#endOrphanage()
+      if (this.#buffer.isOrphaned) this.#adoptOrphans()
       this.#proposals.loseBefore(term)
     })
   }
@@ -560,11 +545,9 @@ export class Replica<R> {
    * known or has been unknown for too long. When leadership changes hands in
    * order this is how its clients see a redirect and nothing else.
    */
-  #endOrphanage(): void {
-    this.#orphaned = false
+  #adoptOrphans(): void {
     this.#reads.loseAll('moved')
-    // If this node leads again, they are proposed after all.
-    if (!this.#leads) this.#loseUnsent()
+    this.#buffer.adopt(this.#leads)
   }
 }
 
@@ -575,5 +558,5 @@ function blockedWrite(batch: SealedBatch<unknown>, i: number): BlockedWrite {
   const argv = new Argv()
   const end = parseMultibulk(argv, batch.payload, batch.starts[i] as number, batch.payload.length)
   assert(end > INCOMPLETE, 'an entry holds a command that does not parse')
-  return { argv: argv.copy(), producer: null }
+  return { argv: argv.copy() }
 }

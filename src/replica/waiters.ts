@@ -8,11 +8,13 @@
 import type { Argv } from '../base/argv.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Wait } from '../base/wait.ts'
-import type { Producer } from './batch.ts'
 import type { Asker, Lost, Query } from './ports.ts'
 
 /** A command to be proposed again, in memory of its own. */
-export type BlockedWrite = { readonly argv: Argv; readonly producer: Producer | null }
+export type BlockedWrite = { readonly argv: Argv }
+
+/** Longer waits take several timers: Node's count milliseconds in 31 bits. */
+const TIMER_MS_MAX = 0x7fff_ffff
 
 export class Waiter<R> implements Asker<R> {
   readonly asker: Asker<R>
@@ -21,6 +23,9 @@ export class Waiter<R> implements Asker<R> {
   /** Null for a write. */
   readonly query: Query<R> | null
   readonly write: BlockedWrite | null
+  readonly needs: Wait['needs']
+  /** The machine's moment at which there was nothing for it. */
+  seen: number
   /** The write is in the log and not yet applied. */
   proposed = false
   /** The time is over; whatever applying says next is the last word. */
@@ -32,13 +37,15 @@ export class Waiter<R> implements Asker<R> {
     table: Waiters<R>,
     asker: Asker<R>,
     ticket: number,
-    keys: readonly string[],
+    wait: Wait,
     work: Query<R> | BlockedWrite,
   ) {
     this.#table = table
     this.asker = asker
     this.ticket = ticket
-    this.keys = keys
+    this.keys = wait.keys
+    this.needs = wait.needs
+    this.seen = wait.seen
     this.query = 'run' in work ? work : null
     this.write = 'run' in work ? null : work
   }
@@ -59,8 +66,9 @@ export class Waiter<R> implements Asker<R> {
   }
 
   /** Its proposal was applied and there was nothing for it. */
-  stillWaits(): void {
+  stillWaits(wait: Wait): void {
     this.proposed = false
+    this.seen = wait.seen
     if (this.expired) this.lose(this.ticket, 'timeout')
   }
 }
@@ -83,11 +91,25 @@ export class Waiters<R> {
   /** Registers a command that has to wait; `wait.timeout` of 0 waits for ever. */
   add(asker: Asker<R>, ticket: number, wait: Wait, work: Query<R> | BlockedWrite): void {
     if (asker.closed) return
-    const waiter = new Waiter(this, asker, ticket, wait.keys, work)
+    const waiter = new Waiter(this, asker, ticket, wait, work)
     for (const key of wait.keys) append(this.#byKey, key, waiter)
     append(this.#byAsker, asker, waiter)
     this.#count += 1
-    if (wait.timeout > 0) waiter.timer = this.#clock.after(wait.timeout, () => this.#expire(waiter))
+    asker.blocks?.(ticket)
+    if (wait.timeout > 0) this.#arm(waiter, wait.timeout)
+  }
+
+  #arm(waiter: Waiter<R>, timeout: number): void {
+    const delay = Math.min(timeout, TIMER_MS_MAX)
+    waiter.timer = this.#clock.after(delay, () => {
+      if (delay < timeout) this.#arm(waiter, timeout - delay)
+      else this.#expire(waiter)
+    })
+  }
+
+  /** Those in line on `key`, in order of arrival. It may lose its first ones while it is walked. */
+  inLine(key: string): Iterable<Waiter<R>> {
+    return this.#byKey.get(key) ?? NOBODY
   }
 
   /** Those in line on `keys`, each once, in order of arrival on the first key that names it. */
@@ -139,6 +161,8 @@ function append<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
   if (set === undefined) map.set(key, new Set([value]))
   else set.add(value)
 }
+
+const NOBODY: readonly never[] = []
 
 /** @returns whether it was there */
 function detach<K, V>(map: Map<K, Set<V>>, key: K, value: V): boolean {

@@ -65,7 +65,24 @@ export class MetaMachine {
     this.#digest = crc32c(payload, this.#digest)
   }
 
+  /** Nothing to do of one's own accord. */
+  chore(): null {
+    return null
+  }
+
   takeReadyKeys(): readonly string[] {
+    return []
+  }
+
+  changedAt(): number {
+    return 0
+  }
+
+  servable(): number {
+    return 0
+  }
+
+  feeds(): readonly never[] {
     return []
   }
 

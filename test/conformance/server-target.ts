@@ -107,6 +107,12 @@ export class ServerTarget implements Target {
     if (connection > 0) await sleep(ARRIVAL_MS)
   }
 
+  /** As `send`, without time for it to arrive. */
+  async sendAtOnce(connection: number, words: readonly string[]): Promise<void> {
+    const peer = await this.#connection(connection)
+    peer.write(words)
+  }
+
   async receive(connection: number): Promise<Wire> {
     return (await this.#connection(connection)).read()
   }
@@ -114,6 +120,13 @@ export class ServerTarget implements Target {
   async ask(words: readonly string[]): Promise<Wire> {
     await this.send(0, words)
     return this.receive(0)
+  }
+
+  /** Asks on a connection of several, something that does not wait. */
+  async askOn(connection: number, words: readonly string[]): Promise<Wire> {
+    const peer = await this.#connection(connection)
+    peer.write(words)
+    return peer.read()
   }
 
   /** Sends many commands at once. */
@@ -175,6 +188,9 @@ export class RedisServer {
       '',
       '--appendonly',
       'no',
+      // A script that makes a value grow without end must not take the machine with it.
+      '--maxmemory',
+      '1gb',
       ...more,
     ]
     const child = spawn(REDIS_PATH, options, { stdio: 'ignore' })

@@ -5,6 +5,7 @@ import type { Session } from '../session.ts'
 
 function flagsOf(desk: Desk, session: Session): string {
   let flags = ''
+  if (session.transaction !== null) flags += 'x'
   if (isBlocked(desk, session)) flags += 'b'
   if (session.readonly) flags += 'r'
   if (session.noEvict) flags += 'e'
@@ -30,7 +31,7 @@ export function clientBytes(desk: Desk): number {
 
 /** Whether a command of the session waits: for data, for others, or for the end of a pause. */
 export function isBlocked(desk: Desk, session: Session): boolean {
-  return session.waits.size > 0 || desk.pause.keeps(session)
+  return session.blocked.size > 0 || desk.pause.keeps(session)
 }
 
 export function clientLine(desk: Desk, session: Session): string {
@@ -47,7 +48,9 @@ export function clientLine(desk: Desk, session: Session): string {
     `age=${seconds(session.connectedAt)}`,
     `idle=${seconds(session.lastAt)}`,
     `flags=${flagsOf(desk, session)}`,
-    `db=0 sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf=${input} qbuf-free=0 argv-mem=0 multi-mem=0`,
+    'db=0 sub=0 psub=0 ssub=0',
+    `multi=${session.transaction?.steps.length ?? -1} watch=${session.watch?.count ?? 0}`,
+    `qbuf=${input} qbuf-free=0 argv-mem=0 multi-mem=${session.transaction?.bytes ?? 0}`,
     `rbs=0 rbp=0 obl=${output} oll=0 omem=${output} omem-shared=0 omem-unshared=0 tot-mem=${input + output} events=r`,
     `cmd=${session.lastCommand}`,
     'user=default redir=-1',

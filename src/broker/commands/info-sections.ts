@@ -77,7 +77,7 @@ export function clients(desk: Desk): Fields {
     ['blocked_clients', all.filter(session => isBlocked(desk, session)).length],
     ['tracking_clients', 0],
     ['pubsub_clients', 0],
-    ['watching_clients', 0],
+    ['watching_clients', all.filter(({ watch }) => (watch?.count ?? 0) > 0).length],
     ['clients_in_timeout_table', 0],
   ]
 }
@@ -141,6 +141,14 @@ function counted(desk: Desk, name: string): number {
   return desk.ports.metrics.counters.get(name)?.value ?? 0
 }
 
+/** Keys that expired in the shards led here, as far as this node saw them go. */
+function expired(desk: Desk): number {
+  let keys = 0
+  for (const { replica, machine } of desk.shards())
+    if (replica.isLeader) keys += machine.keyspace.expired
+  return keys
+}
+
 export function stats(desk: Desk): Fields {
   const { tally } = desk
   let input = tally.bytesIn
@@ -156,7 +164,7 @@ export function stats(desk: Desk): Fields {
     ['total_net_input_bytes', input],
     ['total_net_output_bytes', output],
     ['rejected_connections', counted(desk, 'resp_rejected_total')],
-    ['expired_keys', 0],
+    ['expired_keys', expired(desk)],
     ['evicted_keys', 0],
     ['evicted_clients', 0],
     ['pubsub_channels', 0],

@@ -108,9 +108,13 @@ function cluster(desk: Desk): Fields {
 
 function keyspace(desk: Desk): Fields {
   let keys = 0
-  for (const { replica, machine } of desk.shards())
-    if (replica.isLeader) keys += machine.keyspace.size
-  return keys === 0 ? [] : [['db0', `keys=${keys},expires=0,avg_ttl=0,subexpiry=0`]]
+  let expires = 0
+  for (const { replica, machine } of desk.shards()) {
+    if (!replica.isLeader) continue
+    keys += machine.keyspace.size
+    expires += machine.keyspace.expiring
+  }
+  return keys === 0 ? [] : [['db0', `keys=${keys},expires=${expires},avg_ttl=0,subexpiry=0`]]
 }
 
 function info(desk: Desk, _session: Session, argv: Argv): Reply {

@@ -15,6 +15,7 @@ import { PERSISTENCE_COMMANDS } from './persistence.ts'
 import { SERVER_COMMANDS } from './server.ts'
 import { SLOWLOG_COMMAND } from './slowlog.ts'
 import { WAITING_COMMANDS } from './waiting.ts'
+import { TRANSACTION_COMMANDS } from './transactions.ts'
 
 export const DESK_COMMANDS: readonly DeskCommand[] = [
   ...CONNECTION_COMMANDS,
@@ -22,6 +23,7 @@ export const DESK_COMMANDS: readonly DeskCommand[] = [
   ...WAITING_COMMANDS,
   ...PERSISTENCE_COMMANDS,
   ACL_COMMAND,
+  ...TRANSACTION_COMMANDS,
   CLIENT_COMMAND,
   CLUSTER_COMMAND,
   COMMAND_COMMAND,

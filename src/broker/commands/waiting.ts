@@ -68,6 +68,7 @@ class FollowerWait implements WaitEnder {
     this.#deadline = timeout === 0 ? MANY : desk.ports.clock.monotonic() + timeout
     this.#reply = reply
     session.markWait(place, this)
+    session.blocks(place)
     this.#lookLater()
   }
 

@@ -20,7 +20,7 @@ import {
 } from '../reply.ts'
 import { Group } from '../types/group.ts'
 import { parseId, parseOpenId } from '../types/id-text.ts'
-import type { Stream } from '../types/stream.ts'
+import { Stream } from '../types/stream.ts'
 import type { Half } from '../types/stream-id.ts'
 import { keyAt, NO_KEYS } from './facts.ts'
 import { badSubcommand, helpReply, noSuchGroup } from './group-lookup.ts'
@@ -82,7 +82,10 @@ function applyCreate(state: Keyspace, { argv, makeStream, entriesRead }: XgroupA
   if (argv.count > CREATE_WORDS_MAX) return badSubcommand('XGROUP', argv.latin1(1))
   const given = argv.is(4, '$') ? null : parseId(argv, 4)
   if (given === null && !argv.is(4, '$')) return invalidStreamId
-  stream ??= state.createStream(key)
+  if (stream === null) {
+    stream = new Stream()
+    state.put(key, stream)
+  }
   if (stream.groups.has(name)) return busyGroup
   stream.setGroup(name, new Group(given ?? stream.lastId, capped(entriesRead, stream)))
   return OK
@@ -115,8 +118,8 @@ function applyDestroy(state: Keyspace, argv: Argv): Reply {
   if (stream === 'wrong-type') return wrongType
   if (stream === null) return keyRequired
   if (!stream.deleteGroup(argv.latin1(3))) return ZERO
-  // Readers that wait for the group run again and learn that it is gone.
-  state.touch(key)
+  // Readers that wait for the group run again and learn that it is gone. To WATCH it is no change.
+  state.wake(key)
   return ONE
 }
 

@@ -8,7 +8,7 @@ import type { CommandSpec, Occasion } from '../command.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { type ErrorReply, fail, invalidStreamId, NULL, type Reply, wrongType } from '../reply.ts'
 import { isStar, parseId, parseTimeWithStar } from '../types/id-text.ts'
-import type { Stream } from '../types/stream.ts'
+import { Stream } from '../types/stream.ts'
 import {
   compareIds,
   equalIds,
@@ -98,7 +98,8 @@ function applyXadd(state: Keyspace, args: XaddArgs, at: Occasion): Reply {
   if (stream === 'wrong-type') return wrongType
   if (stream === null) {
     if (!args.makeStream) return NULL
-    stream = state.createStream(key)
+    stream = new Stream()
+    state.put(key, stream)
   }
   if (equalIds(stream.lastId, MAX_ID)) return exhausted
   const id = idFor(stream, args, at.now)

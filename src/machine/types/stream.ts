@@ -24,6 +24,7 @@ import {
 import type { Group } from './group.ts'
 import { StreamCut } from './stream-cut.ts'
 import { compareIds, type Half, half, MIN_ID, type StreamId } from './stream-id.ts'
+import type { Value } from './value.ts'
 
 /** As Redis' stream-node-max-entries: what `~` rounds to. */
 export const BLOCK_ENTRIES_MAX = 100
@@ -57,7 +58,8 @@ export type StreamFacts = {
 const NO_GROUPS: ReadonlyMap<string, Group> = new Map()
 const DROPPED = new Block(Buffer.alloc(1), MIN_ID, 1, 1, 1, 0, MIN_ID, MIN_ID)
 
-export class Stream {
+export class Stream implements Value {
+  readonly type = 'stream'
   /** The highest ID ever given. Never goes back, except by XSETID. */
   lastId: StreamId = MIN_ID
   /** The highest ID that XDEL removed. */

@@ -48,7 +48,7 @@ class Client implements Asker<string> {
 }
 
 const query = { run: () => new Wait(['k'], 0) }
-const write = { argv: Argv.of('XREADGROUP'), producer: null }
+const write = { argv: Argv.of('XREADGROUP') }
 
 test('waiters of several keys come in the order in which they began to wait', () => {
   const table = new Waiters<string>(fakeClock().clock)
@@ -88,7 +88,7 @@ test('a write whose time is over while its proposal is in the log takes what app
   advance(60)
   assert.deepEqual(client.heard, [])
   first.answer(1, 'entry')
-  second.stillWaits()
+  second.stillWaits(new Wait(['k'], 50))
   assert.deepEqual(client.heard, ['1=entry', '2!timeout'])
 })
 
@@ -115,4 +115,23 @@ test('when leadership goes, waits end; a write that is in the log is left to its
   assert.deepEqual(client.heard, ['1!unblocked'])
   waiting.lose(2, 'in-doubt')
   assert.deepEqual(client.heard, ['1!unblocked', '2!in-doubt'])
+})
+
+test('a wait of many days ends after as many, and not before', () => {
+  const { clock, advance } = fakeClock()
+  const longest = 0x7fff_ffff
+  const short: Clock = {
+    ...clock,
+    after: (delay, callback) => {
+      assert.ok(delay <= longest)
+      return clock.after(delay, callback)
+    },
+  }
+  const table = new Waiters<string>(short)
+  const client = new Client()
+  table.add(client, 1, new Wait(['k'], 2 * longest + 5), write)
+  for (const step of [longest, longest, 4]) advance(step)
+  assert.deepEqual(client.heard, [])
+  advance(1)
+  assert.deepEqual(client.heard, ['1!timeout'])
 })
