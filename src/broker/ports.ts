@@ -64,6 +64,8 @@ export interface MachinePort {
   watch(key: string, now: Ms): Watched
   /** Whether one of the keys is another than it was known to be. */
   isChanged(watches: readonly Watched[], now: Ms): boolean
+  /** Whether keys whose time has come are buried before somebody asks for them. */
+  activeExpire: boolean
   /** Becomes what its own snapshot says, at once. @returns whether that is what it was */
   reload(): boolean
   /** Of its state, history included: the same on all replicas and after a reload. */

@@ -322,7 +322,9 @@ export class Road implements Way {
       session.watch ??= new Watch()
       session.watch.ask(session.slotAt(place))
       const keys = keysOf(spec, argv).map(word => argv.latin1(word))
-      return new WatchQuery(machine, session.watch, keys, () => this.#desk.meter.stop(spec, -1, null))
+      return new WatchQuery(machine, session.watch, keys, () =>
+        this.#desk.meter.stop(spec, -1, null),
+      )
     }
     if (spec.query === undefined) return syntaxError
     const parsed = spec.parse?.(argv)

@@ -42,8 +42,6 @@ export class Settings {
   latencyTracking = true
   percentiles: readonly number[] = [50, 99, 99.9]
   logLevel: RedisLogLevel
-  /** Of DEBUG SET-ACTIVE-EXPIRE: whether keys expire that nobody asks for. */
-  activeExpire = true
   readonly #listeners: (() => void)[] = []
 
   constructor(first: Partial<FirstSettings> = {}) {

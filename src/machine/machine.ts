@@ -56,6 +56,8 @@ export interface Observer {
 export class Machine {
   /** Null: nobody watches. */
   observer: Observer | null = null
+  /** Whether a leader here proposes to bury dead keys; dead they are all the same. */
+  activeExpire = true
   /** One and the same for ever: queries that wait hold on to it. */
   readonly #keyspace = new Keyspace()
   #sessions = new Sessions()
@@ -269,6 +271,7 @@ export class Machine {
 
   /** What the leader should propose of its own accord: to bury keys whose time has come. Valid until the next call. */
   chore(now: Ms): Argv | null {
+    if (!this.activeExpire) return null
     const keys = this.#keyspace.due(Math.floor(now), BURIED_MAX)
     if (keys.length === 0) return null
     let bytes = 0

@@ -223,6 +223,19 @@ WAIT 0 0
 WAIT 0 -1
 WAIT 0 x
 WAIT 1 1
+MULTI
+SAVE
+EXEC
+MULTI
+SHUTDOWN
+DISCARD
+MULTI
+WAIT 1 0
+CLIENT GETNAME
+CLIENT PAUSE x
+MEMORY USAGE nosuch
+DEBUG SLEEP 0
+EXEC
 nosuch
 nosuch a b
 `
@@ -255,6 +268,9 @@ function shape(wire: Wire): unknown {
   return { type: wire.type, items: wire.items.map(shape) }
 }
 
+/** Redis' own, and what our side says of its own. */
+const MEMORY_BYTES_MAX = 512 * 1024 * 1024
+
 /** Sets have no order on the wire, nor have settings. */
 function ordered(wire: Wire, line: string): Wire {
   if (!('items' in wire)) return wire
@@ -279,9 +295,13 @@ suite('the desk answers as Redis 7.0 answers', { skip: RedisServer.missing }, ()
     test(`in RESP${protocol}`, async () => {
       // It is told to save.
       const directory = mkdtempSync(join(tmpdir(), 'slotcast-oracle-'))
-      const server = await RedisServer.start(['--enable-debug-command', 'yes', '--dir', directory])
+      const memory = ['--maxmemory', String(MEMORY_BYTES_MAX)]
+      const debug = ['--enable-debug-command', 'yes']
+      const server = await RedisServer.start([...debug, '--dir', directory, ...memory])
       const redis = new ServerTarget('127.0.0.1', server.port, protocol)
       const rig = new Rig({ clusterEnabled: false, debugCommands: 'yes' })
+      rig.broker.settings.memoryBytesMax = MEMORY_BYTES_MAX
+      rig.shard().followers = 0
       const client = rig.client()
       const different: string[] = []
       for (const line of EQUAL) {

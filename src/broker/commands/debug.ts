@@ -89,13 +89,15 @@ function object(desk: Desk, argv: Argv): Reply {
   const shard = ports.options.clusterEnabled
     ? ports.shard(ports.directory.map().ownerOf(slotOf(argv.bytes(2))))
     : desk.shards()[0]
-  if (shard === undefined || !shard.machine.keyspace.has(key)) return noSuchKey
+  if (shard === undefined) return noSuchKey
   const args = { key, samples: Number.POSITIVE_INFINITY }
   const usage = shard.machine.query(memoryUsage, args, ports.clock.now())
-  const bytes = 'value' in usage ? usage.value : 0
+  if (!('value' in usage)) return noSuchKey
+  const { keyspace } = shard.machine
+  const idle = Math.floor((keyspace.idle(key) ?? 0) / 1000)
   return {
     kind: 'simple',
-    text: `Value at:0x0 refcount:1 encoding:stream serializedlength:${bytes} lru:0 lru_seconds_idle:0`,
+    text: `Value at:0x0 refcount:1 encoding:${keyspace.encodingOf(key)} serializedlength:${usage.value} lru:0 lru_seconds_idle:${idle}`,
   }
 }
 
@@ -119,7 +121,8 @@ function debug(desk: Desk, session: Session, argv: Argv): Reply {
       desk.ports.logger.warn({}, `DEBUG LOG: ${argv.latin1(2)}`)
       return OK
     case 'SET-ACTIVE-EXPIRE 3':
-      desk.settings.activeExpire = Number.parseInt(argv.latin1(2), 10) > 0
+      for (const { machine } of desk.shards())
+        machine.activeExpire = Number.parseInt(argv.latin1(2), 10) !== 0
       return OK
     case 'QUICKLIST-PACKED-THRESHOLD 3':
       return OK

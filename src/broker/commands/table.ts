@@ -14,8 +14,8 @@ import { MEMORY_COMMAND } from './memory.ts'
 import { PERSISTENCE_COMMANDS } from './persistence.ts'
 import { SERVER_COMMANDS } from './server.ts'
 import { SLOWLOG_COMMAND } from './slowlog.ts'
-import { WAITING_COMMANDS } from './waiting.ts'
 import { TRANSACTION_COMMANDS } from './transactions.ts'
+import { WAITING_COMMANDS } from './waiting.ts'
 
 export const DESK_COMMANDS: readonly DeskCommand[] = [
   ...CONNECTION_COMMANDS,

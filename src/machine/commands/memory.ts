@@ -37,8 +37,8 @@ export const memoryUsage: CommandSpec<Usage> = {
   complexity: 'O(N) where N is the number of samples.',
   parse,
   query(keyspace, { key, samples }) {
-    const value = keyspace.stream(key)
-    if (value === null || value === 'wrong-type') return NULL
+    const value = keyspace.peek(key)
+    if (value === null) return NULL
     return integer(KEY_BYTES + key.length + value.memoryBytes(samples))
   },
 }

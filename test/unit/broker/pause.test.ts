@@ -74,3 +74,22 @@ test('what is misspelt or goes elsewhere is answered during a pause', () => {
   assert.equal(client.answers.length, 3)
   assert.match(client.heard[2] ?? '', /^MOVED/)
 })
+
+test('WRITE holds a transaction that writes, and EXEC of what was queued before', () => {
+  const rig = standalone()
+  const [admin, client, reader] = [rig.client(), rig.client(), rig.client()]
+  client.ask('MULTI')
+  client.ask('SET', 'k', 'v')
+  reader.ask('MULTI')
+  reader.ask('GET', 'k')
+  admin.ask('CLIENT', 'PAUSE', '1000', 'WRITE')
+  assert.equal(client.send('EXEC'), false)
+  reader.send('EXEC')
+  rig.clock.turn()
+  assert.equal(reader.heard.at(-1), 'array')
+  assert.equal(client.answers.length, 2)
+  admin.ask('CLIENT', 'UNPAUSE')
+  rig.clock.turn()
+  assert.equal(client.heard.at(-1), 'array')
+  assert.equal(rig.shard().machine.size, 1)
+})

@@ -232,3 +232,62 @@ test('what came in and went out is counted of clients that are gone, too', () =>
   other.ask('CONFIG', 'RESETSTAT')
   assert.match(ask(other, 'INFO stats'), /total_net_input_bytes:0\r\ntotal_net_output_bytes:0/)
 })
+
+test('MEMORY USAGE knows strings and lists, and is no use of a key', () => {
+  const rig = standalone()
+  const client = rig.client()
+  const usage = (key: string) => {
+    const reply = client.ask('MEMORY', 'USAGE', key)
+    return 'value' in reply ? Number(reply.value) : -1
+  }
+  for (const [key, word] of Object.entries({ n: '7', s: 'x'.repeat(500), b: 'x'.repeat(5_000) })) {
+    client.send('SET', key, word)
+    rig.clock.turn()
+  }
+  assert.ok(usage('n') > 0 && usage('n') < 300)
+  assert.ok(usage('s') - usage('n') >= 500)
+  assert.ok(usage('b') - usage('s') >= 4_500)
+  for (let i = 0; i < 100; i += 1) {
+    client.send('RPUSH', 'l', 'x'.repeat(1_000))
+    rig.clock.turn()
+  }
+  assert.ok(usage('l') > 100_000 && usage('l') < 200_000)
+  rig.clock.advance(5_000)
+  usage('l')
+  assert.deepEqual(client.ask('OBJECT', 'IDLETIME', 'l'), { kind: 'integer', value: 5 })
+  assert.match(ask(client, 'DEBUG OBJECT n'), /encoding:int .*lru_seconds_idle:5/)
+})
+
+test('commands of a transaction count one by one, those that only read as well', () => {
+  const rig = standalone()
+  const client = rig.client()
+  for (const line of ['MULTI', 'SET k v', 'GET k', 'PING', 'EXEC']) {
+    client.send(...line.split(' '))
+    rig.clock.turn()
+  }
+  for (const line of ['WATCH k', 'MULTI', 'GET k', 'EXEC', 'EXEC']) {
+    client.send(...line.split(' '))
+    rig.clock.turn()
+  }
+  const stats = ask(client, 'INFO commandstats')
+  const calls = (name: string) =>
+    new RegExp(`cmdstat_${name}:calls=(\\d+),.*failed_calls=(\\d+)`).exec(stats)?.slice(1).join(' ')
+  assert.equal(calls('set'), '1 0')
+  assert.equal(calls('get'), '2 0')
+  assert.equal(calls('ping'), '1 0')
+  assert.equal(calls('watch'), '1 0')
+  assert.equal(calls('multi'), '2 0')
+  assert.equal(calls('exec'), '3 1')
+})
+
+test('DEBUG SET-ACTIVE-EXPIRE 0 leaves dead keys where they are', () => {
+  const rig = standalone()
+  const client = rig.client()
+  client.send('SET', 'k', 'v', 'PX', '5')
+  rig.clock.turn()
+  const later = rig.clock.now() + 10
+  assert.equal(ask(client, 'DEBUG SET-ACTIVE-EXPIRE 0'), 'OK')
+  assert.equal(rig.shard().machine.chore(later), null)
+  assert.equal(ask(client, 'DEBUG SET-ACTIVE-EXPIRE 1'), 'OK')
+  assert.notEqual(rig.shard().machine.chore(later), null)
+})
