@@ -297,8 +297,9 @@ export class Replica<R> {
     // its messages cost the same for one command as for a thousand.
     if (!this.#host.diskBusy) this.#buffer.seal()
     this.#proposeSealed()
-    if (this.#reads.mayBegin) {
-      if (this.#leads) this.raft.readIndex(this.#reads.begin(this.raft.lastIndex))
+    const gathering = this.#leads && this.#buffer.size > 0
+    if (this.#reads.mayBegin(gathering)) {
+      if (this.#leads) this.raft.readIndex(this.#reads.begin(this.raft.lastIndex, gathering))
       else if (!this.#buffer.isOrphaned) this.#reads.loseAll('moved')
     }
   }
