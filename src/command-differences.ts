@@ -1,5 +1,6 @@
 // What commands do otherwise than Redis, and why: for docs/commands.md.
 
+import { limits } from './base/limits.ts'
 import { REPLICAOF_OLD_WORD } from './broker/redis-words.ts'
 
 const ALL_SHARDS = 'Asks every shard that the node leads and answers as one.'
@@ -16,6 +17,22 @@ export const DIFFERENCES: ReadonlyMap<string, string> = new Map([
   [
     'scan',
     'Goes through the shards that the node leads, one after the other. A cursor holds through failovers and returns each key that stays exactly once.',
+  ],
+  [
+    'multi',
+    'Only where answers come in the order of the commands: over gRPC it is refused. In a cluster, commands about all keys (`DBSIZE`, `KEYS`, `SCAN`) are refused in a transaction, which belongs to one slot.',
+  ],
+  [
+    'exec',
+    `A transaction is one command of the log: all of it is there on a majority, or nothing is. It has at most ${limits.transactionCommandsMax} commands and ${limits.transactionBytesMax} bytes. Commands that need no shard are answered in their places, after the others were done.`,
+  ],
+  [
+    'watch',
+    `At most ${limits.watchedKeysMax} keys of one connection, and ${limits.watchedBytesMax} bytes.`,
+  ],
+  [
+    'object|idletime',
+    'Each node counts for itself: reads that another node served, and all before a restart, are not known.',
   ],
   [
     'xinfo|groups',
