@@ -55,6 +55,8 @@ export type ReplicaOptions = {
   readonly inDoubtAfter: Ms
   /** After the death of the leader's process, campaign within this time. */
   readonly campaignWithin: Ms
+  /** Hears who asked for the commands of an entry, once it is applied and before they are answered. */
+  readonly settling?: (askers: readonly unknown[]) => void
 }
 
 export class Replica<R> {
@@ -221,6 +223,15 @@ export class Replica<R> {
     return this.raft.lastIndex - progress.match
   }
 
+  /** How many other voters have all entries up to `index`. For leaders. */
+  followersAt(index: Index): number {
+    const { progress } = this.raft.status()
+    let count = 0
+    for (const [peer, { match, learner }] of progress)
+      if (peer !== this.#options.self && !learner && match >= index) count += 1
+    return count
+  }
+
   /** Begins to look for a leader, once the replica is in its place. `delay` orders who tries first. */
   seekLeader(delay: Ms): void {
     if (!this.amnesiac) this.#succession.begin(delay)
@@ -286,8 +297,9 @@ export class Replica<R> {
     // its messages cost the same for one command as for a thousand.
     if (!this.#host.diskBusy) this.#buffer.seal()
     this.#proposeSealed()
-    if (this.#reads.mayBegin) {
-      if (this.#leads) this.raft.readIndex(this.#reads.begin(this.raft.lastIndex))
+    const gathering = this.#leads && this.#buffer.size > 0
+    if (this.#reads.mayBegin(gathering)) {
+      if (this.#leads) this.raft.readIndex(this.#reads.begin(this.raft.lastIndex, gathering))
       else if (!this.#buffer.isOrphaned) this.#reads.loseAll('moved')
     }
   }
@@ -486,6 +498,7 @@ export class Replica<R> {
       outcomes.length === askers.length,
       () => `${outcomes.length} outcomes for ${askers.length} commands`,
     )
+    this.#options.settling?.(askers)
     for (let i = 0; i < askers.length; i += 1) {
       const asker = askers[i] as Asker<R>
       const outcome = outcomes[i] as R | Wait
