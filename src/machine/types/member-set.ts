@@ -33,6 +33,11 @@ const INTSET_MAX = 512
 const LISTPACK_MAX = 128
 const LISTPACK_BYTES_MAX = 64
 
+/** What a set, a place of its directory and a page cost besides the bytes of members, about. */
+const SET_OVERHEAD_BYTES = 128
+const PLACE_BYTES = 8
+const PAGE_OVERHEAD_BYTES = 256
+
 export type VisitMember = (bytes: Buffer, from: number, to: number) => void
 
 /** What a set is besides its pages. */
@@ -56,6 +61,7 @@ export class MemberSet implements Value {
   /** Pages by the topmost bits of a hash: 2^bits places. */
   #directory: Page[]
   #bits = 0
+  #pageCount = 1
   /** Pages that are told apart by all bits. */
   #deepest = 1
   #epoch = 0
@@ -74,6 +80,7 @@ export class MemberSet implements Value {
     set.#bits = pages.reduce((bits, page) => Math.max(bits, page.depth), 0)
     set.#directory = []
     set.#deepest = 0
+    set.#pageCount = pages.length
     for (const page of pages) {
       const places = 2 ** (set.#bits - page.depth)
       for (let i = 0; i < places; i += 1) set.#directory.push(page)
@@ -193,6 +200,7 @@ export class MemberSet implements Value {
     this.#put(low, first)
     this.#put(high, first + places)
     if (depth === this.#bits) this.#deepest += 2
+    this.#pageCount += 1
   }
 
   /** Joins `page`, which stands at `place`, with its neighbour while both are nearly empty. */
@@ -213,6 +221,7 @@ export class MemberSet implements Value {
       joined.count = low.count + high.count
       this.#put(joined, place)
       if (depth === this.#bits) this.#deepest -= 2
+      this.#pageCount -= 1
     }
     if (this.#deepest === 0) this.#shrink()
   }
@@ -294,6 +303,18 @@ export class MemberSet implements Value {
     const body = page.memberAt(at)
     visit(page.bytes, body, body + memberBytes)
     this.#removeAt(page, place, at)
+  }
+
+  memoryBytes(samples: number): number {
+    let bytes = 0
+    let count = 0
+    for (const page of this.#pages()) {
+      if (count >= samples) break
+      bytes += PAGE_OVERHEAD_BYTES + page.bytes.length
+      count += 1
+    }
+    if (count > 0) bytes = Math.round((bytes * this.#pageCount) / count)
+    return SET_OVERHEAD_BYTES + this.#directory.length * PLACE_BYTES + bytes
   }
 
   cut(): MemberSetCut {

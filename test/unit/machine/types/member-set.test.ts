@@ -155,3 +155,15 @@ test('the encoding is what Redis would choose', () => {
   add(numbers, '512')
   assert.equal(numbers.encoding, 'hashtable')
 })
+
+test('memory grows with the members and shrinks when they go, also where few pages are looked at', () => {
+  const set = filled(20_000)
+  const whole = set.memoryBytes(Number.POSITIVE_INFINITY)
+  const bytes = members(set).reduce((sum, member) => sum + member.length + 2, 0)
+  assert.ok(whole > bytes && whole < bytes * 3, `${whole} for ${bytes}`)
+  const sampled = set.memoryBytes(20)
+  assert.ok(sampled > whole * 0.7 && sampled < whole * 1.3, `${sampled} of ${whole}`)
+  assert.equal(rebuilt(set.cut()).memoryBytes(0), set.memoryBytes(0))
+  for (let i = 1; i < 20_000; i += 1) remove(set, `m${i}`)
+  assert.ok(set.memoryBytes(20) < 1000)
+})
