@@ -96,7 +96,21 @@ const names = fc.oneof(
   { weight: 1, arbitrary: command('XADD', 's', fc.constantFrom('1-*', '2-*'), 'f', 'v') },
 )
 
+const member = fc.constantFrom('x', 'y', 'z', '1', '2', '')
+const members = fc.array(member, { minLength: 1, maxLength: 4 })
+/** What is picked by chance, or comes in the order of a hash, is compared elsewhere. */
+const sets = fc.oneof(
+  { weight: 4, arbitrary: command('SADD', key, members) },
+  { weight: 2, arbitrary: command('SREM', key, members) },
+  { weight: 1, arbitrary: command('SMOVE', key, key, member) },
+  { weight: 1, arbitrary: command('SCARD', key) },
+  { weight: 1, arbitrary: command('SISMEMBER', key, member) },
+  { weight: 1, arbitrary: command('SMISMEMBER', key, members) },
+  { weight: 1, arbitrary: command('SPOP', 'nokey') },
+)
+
 export const onKeys = fc.oneof(
+  { weight: 3, arbitrary: sets },
   { weight: 6, arbitrary: strings },
   { weight: 4, arbitrary: lives },
   { weight: 4, arbitrary: names },
