@@ -22,7 +22,7 @@ import {
 } from '../reply.ts'
 import type { Consumer, Group } from '../types/group.ts'
 import { type BoundFault, parseId, parseRangeEnd, parseRangeStart } from '../types/id-text.ts'
-import { PENDING_COUNT, PENDING_TIME } from '../types/pending.ts'
+import { PENDING_COUNT } from '../types/pending.ts'
 import { entryReply, type Stream } from '../types/stream.ts'
 import { compareIds, type Half, MIN_ID, type StreamId } from '../types/stream-id.ts'
 import { keyAt } from './facts.ts'
@@ -49,7 +49,7 @@ function invalid(word: string, command: string): ErrorReply {
 
 /** Ms since the entry under the cursor was delivered. */
 function idleHere(group: Group, at: Occasion): number {
-  return at.now - Number(group.pending.wide(PENDING_TIME))
+  return at.now - group.timeHere()
 }
 
 // --- XPENDING
@@ -270,7 +270,7 @@ function applyXclaim(state: Keyspace, argv: Argv, at: Occasion): Reply {
       if (group.ownerHere() !== null && idleHere(group, at) < minIdle) continue
       claim.take(id, time, options.retryCount)
     } else if (options.force) {
-      group.force(id, at.now)
+      group.deliver(id, claim.consumer, at.now)
       claim.take(id, time, options.retryCount)
     }
   }

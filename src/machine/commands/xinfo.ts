@@ -17,7 +17,7 @@ import {
 } from '../reply.ts'
 import type { Consumer, Group } from '../types/group.ts'
 import { lagOf } from '../types/lag.ts'
-import { PENDING_COUNT, PENDING_TIME } from '../types/pending.ts'
+import { PENDING_COUNT } from '../types/pending.ts'
 import { entryReply, type Stream } from '../types/stream.ts'
 import { type Half, MAX_ID, MIN_ID, type StreamId } from '../types/stream-id.ts'
 import { keyAt, NO_KEYS } from './facts.ts'
@@ -98,13 +98,7 @@ function consumerFull(group: Group, consumer: Consumer, count: number): Reply {
   for (ids.first(); ids.valid && rows.length < count; ids.next()) {
     const id = ids.id()
     pending.seek(id)
-    rows.push(
-      array([
-        idReply(id),
-        integer(pending.wide(PENDING_TIME)),
-        integer(pending.wide(PENDING_COUNT)),
-      ]),
-    )
+    rows.push(array([idReply(id), integer(group.timeHere()), integer(pending.wide(PENDING_COUNT))]))
   }
   return map({
     name: nameReply(consumer.name),
@@ -123,7 +117,7 @@ function groupFull(stream: Stream, name: string, group: Group, count: number): R
       array([
         idReply(pending.id()),
         nameReply(group.ownerHere()?.name ?? ''),
-        integer(pending.wide(PENDING_TIME)),
+        integer(group.timeHere()),
         integer(pending.wide(PENDING_COUNT)),
       ]),
     )
@@ -133,7 +127,7 @@ function groupFull(stream: Stream, name: string, group: Group, count: number): R
     'entries-read': orNull(group.entriesRead),
     lag: integer(lagOf(stream, group)),
     'pel-count': integer(pending.size),
-    'nacked-count': integer(0),
+    'nacked-count': integer(group.releasedCount),
     pending: array(rows),
     consumers: array(group.consumersByName().map(consumer => consumerFull(group, consumer, count))),
   })

@@ -24,7 +24,6 @@ import {
 import type { Consumer, Group } from '../types/group.ts'
 import { parseId } from '../types/id-text.ts'
 import { entriesReadAt } from '../types/lag.ts'
-import { PENDING_COUNT, PENDING_TIME } from '../types/pending.ts'
 import { entryReply, type Stream } from '../types/stream.ts'
 import { compareIds, equalIds, MAX_ID, nextId, type StreamId } from '../types/stream-id.ts'
 import { keysAfterStreams } from './facts.ts'
@@ -188,8 +187,7 @@ function history(
     const entry = stream.get(id)
     if (entry !== null) {
       group.pending.seek(id)
-      group.pending.setWide(PENDING_TIME, at.now)
-      group.pending.setWide(PENDING_COUNT, group.countHere())
+      group.claim(id, consumer, at.now, group.countHere())
     }
     if (at.asked)
       entries.push(
