@@ -7,9 +7,12 @@ export class Wait {
   readonly keys: readonly string[]
   /** How long to wait at most, from the first call on; 0 waits for ever. */
   readonly timeout: Ms
+  /** When time alone may serve the command, Unix ms; 0: only a key can. */
+  readonly dueAt: Ms
 
-  constructor(keys: readonly string[], timeout: Ms) {
+  constructor(keys: readonly string[], timeout: Ms, dueAt: Ms = 0) {
     this.keys = keys
     this.timeout = timeout
+    this.dueAt = dueAt
   }
 }

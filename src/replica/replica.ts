@@ -39,7 +39,7 @@ import { type Asker, type Query, REPAIR_CONTEXT, type Refusal, type StateMachine
 import { loseBatch, Proposals } from './proposals.ts'
 import { Reads } from './reads.ts'
 import { Succession } from './succession.ts'
-import { type BlockedWrite, Waiters } from './waiters.ts'
+import { type BlockedWrite, type Waiter, Waiters } from './waiters.ts'
 
 export type ReplicaOptions = {
   readonly self: NodeId
@@ -104,7 +104,7 @@ export class Replica<R> {
     this.#options = options
     this.shard = shard
     this.machine = machine
-    this.#waiters = new Waiters(host.clock)
+    this.#waiters = new Waiters(host.clock, waiter => this.#repropose(waiter))
     this.#applied = applied
     this.#hard = log.initialState().hardState
     this.#written = this.#hard
@@ -492,7 +492,8 @@ export class Replica<R> {
       const asker = askers[i] as Asker<R>
       const outcome = outcomes[i] as R | Wait
       if (!(outcome instanceof Wait)) asker.answer(tickets[i] as number, outcome)
-      else if ('stillWaits' in asker) (asker as { stillWaits(): void }).stillWaits()
+      else if ('stillWaits' in asker)
+        (asker as { stillWaits(wait: Wait): void }).stillWaits(outcome)
       else if (this.#leads)
         this.#waiters.add(asker, tickets[i] as number, outcome, blockedWrite(batch, i))
       else asker.lose(tickets[i] as number, 'unblocked')
@@ -508,11 +509,18 @@ export class Replica<R> {
       if (waiter.query !== null) {
         const outcome = waiter.query.run(now)
         if (!(outcome instanceof Wait)) waiter.answer(waiter.ticket, outcome)
-      } else if (waiter.write !== null && !waiter.proposed && this.#leads) {
-        waiter.proposed = true
-        this.#batch.add(waiter, waiter.ticket, waiter.write.argv, waiter.write.producer)
+      } else {
+        this.#repropose(waiter)
       }
     }
+    this.#host.schedule()
+  }
+
+  /** Proposes a blocked write again, unless it is on its way already. */
+  #repropose(waiter: Waiter<R>): void {
+    if (waiter.write === null || waiter.proposed || !this.#leads) return
+    waiter.proposed = true
+    this.#batch.add(waiter, waiter.ticket, waiter.write.argv, waiter.write.producer)
     this.#host.schedule()
   }
 

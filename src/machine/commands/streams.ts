@@ -22,6 +22,7 @@ import { compareIds, equalIds, type Half, MIN_ID, type StreamId } from '../types
 import { keyAt } from './facts.ts'
 import { Trim } from './trimming.ts'
 import { xadd } from './xadd.ts'
+import { xdelex } from './xdelex.ts'
 import { xrange, xrevrange } from './xrange.ts'
 import { xread } from './xread.ts'
 
@@ -188,6 +189,7 @@ const xsetid: CommandSpec<XsetidArgs> = {
 export const streamCommands: readonly CommandSpec[] = [
   xadd,
   xdel,
+  xdelex,
   xlen,
   xrange,
   xread,

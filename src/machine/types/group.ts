@@ -50,6 +50,11 @@ export class Group {
   entriesRead: Half | null
   /** What is pending. Rows are read here and changed by the methods below. */
   readonly pending = new Rows(PENDING_WORDS)
+  /**
+   * A reader waits to claim something and nothing is pending: the next delivery touches
+   * the key. Only whoever leads has such readers, so this is no part of the state.
+   */
+  isAwaited = false
   readonly #order = new DeliveryOrder()
   /** Entries that are pending for nobody. */
   #released = 0

@@ -44,7 +44,8 @@ export type Entry = {
   readonly bounds: readonly number[]
 }
 
-export type Visit = (id: StreamId, bytes: Uint8Array, bounds: readonly number[]) => void
+/** What is done with an entry. @returns false: no more entries */
+export type Visit = (id: StreamId, bytes: Uint8Array, bounds: readonly number[]) => unknown
 
 /** What a stream is besides its entries and groups. */
 export type StreamFacts = {
@@ -258,7 +259,8 @@ export class Stream implements Value {
       while (cursor.next()) {
         if (isBefore(cursor.ms, cursor.seq, from.ms, from.seq)) continue
         if (isBefore(to.ms, to.seq, cursor.ms, cursor.seq)) return
-        visit({ ms: cursor.ms, seq: cursor.seq }, block.bytes, cursor.bounds())
+        const id = { ms: cursor.ms, seq: cursor.seq }
+        if (visit(id, block.bytes, cursor.bounds()) === false) return
         left -= 1
         if (left === 0) return
       }
@@ -283,7 +285,8 @@ export class Stream implements Value {
         if (!isBefore(cursor.ms, cursor.seq, from.ms, from.seq)) starts.push(cursor.at)
       for (let k = starts.length - 1; k >= 0; k -= 1) {
         cursor.seek(starts[k] as number)
-        visit({ ms: cursor.ms, seq: cursor.seq }, block.bytes, cursor.bounds())
+        const id = { ms: cursor.ms, seq: cursor.seq }
+        if (visit(id, block.bytes, cursor.bounds()) === false) return
         left -= 1
         if (left === 0) return
       }
