@@ -22,6 +22,7 @@ import {
   writeNames,
 } from './block.ts'
 import type { Group } from './group.ts'
+import type { Idempotence } from './idempotence.ts'
 import { References } from './references.ts'
 import { StreamCut } from './stream-cut.ts'
 import { compareIds, type Half, half, MIN_ID, type StreamId } from './stream-id.ts'
@@ -65,6 +66,8 @@ export class Stream implements Value {
   maxDeletedId: StreamId = MIN_ID
   /** Entries ever added, or what XSETID said. At most 2^63 - 1. */
   entriesAdded: Half = 0
+  /** What is remembered of idempotent producers; null: nothing ever was. */
+  idempotence: Idempotence | null = null
   #length = 0
   #blocks: Block[] = []
   /** Blocks before this one are gone. */
@@ -77,6 +80,7 @@ export class Stream implements Value {
     facts: StreamFacts,
     blocks: Block[],
     groups: readonly (readonly [string, Group])[],
+    idempotence: Idempotence | null,
   ): Stream {
     const stream = new Stream()
     stream.lastId = facts.lastId
@@ -85,6 +89,7 @@ export class Stream implements Value {
     stream.#blocks = blocks
     for (const block of blocks) stream.#length += block.count
     if (groups.length > 0) stream.#groups = new Map(groups)
+    stream.idempotence = idempotence
     return stream
   }
 
