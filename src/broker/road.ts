@@ -263,9 +263,9 @@ export class Road {
   /** Reads this node's own copy at once, however old it is. */
   #readHere(argv: Argv, entry: Entry, shard: Shard): Reply {
     const { spec } = entry
-    if (spec.query === undefined) return syntaxError
     const parsed = spec.parse?.(argv)
     if (isError(parsed)) return parsed
+    if (spec.query === undefined) return syntaxError
     const query = new ReadQuery(spec, shard.machine, parsed)
     const reply = query.run(this.#desk.ports.clock.now())
     return reply instanceof Wait ? NULL_ARRAY : reply
