@@ -25,6 +25,14 @@ export const limits = {
   entryBytesSoftMax: 1 * MiB,
   /** One Raft entry, hard: bounds every allocation on decode. */
   entryBytesMax: 34 * MiB,
+  /** Commands between MULTI and EXEC: what one entry may carry. */
+  transactionCommandsMax: 65_536,
+  /** Their bytes on the wire: a session keeps them until EXEC, and one entry carries them. */
+  transactionBytesMax: 30 * MiB,
+  /** Keys that one session watches: each is looked up where its EXEC is applied, on every replica. */
+  watchedKeysMax: 4096,
+  /** Their bytes, with what is known of them: they go with the transaction. */
+  watchedBytesMax: 1 * MiB,
   /** Chunk of a snapshot on disk and on the wire. */
   snapshotChunkBytes: 256 * KiB,
   /** Voters of a shard. */
@@ -34,6 +42,11 @@ export const limits = {
 } as const
 
 assert(limits.valueBytesMax < limits.commandBytesMax, 'a value must fit a command')
+assert(limits.transactionCommandsMax <= limits.entryCommandsMax, 'a transaction must fit an entry')
+assert(
+  limits.transactionBytesMax + limits.watchedBytesMax < limits.commandBytesMax,
+  'a transaction must fit where a command does',
+)
 assert(
   limits.commandBytesMax + limits.entryBytesSoftMax < limits.entryBytesMax,
   'a command must fit an entry that was begun',

@@ -10,6 +10,8 @@
 //
 //   '=' | u8 length of the producer id | producer id | u32 epoch | u64 sequence | command
 //
+// A transaction stands in the place of one command (transaction.ts).
+//
 // The meta shard's machine reads the same header and has commands of its own.
 
 import { assert } from './assert.ts'

@@ -124,6 +124,7 @@ export class Broker implements SessionOwner {
     if (session.closed) return
     session.closed = true
     session.held = null
+    session.dropTransaction()
     this.#sessions.delete(session.id)
     this.#inFlight -= session.unanswered
     for (const replica of new Set(session.waits.values())) replica?.forget(session)

@@ -25,6 +25,12 @@ export type Entry = {
   readonly blocks: 'never' | 'option' | 'always'
   /** An ordered session runs it only when everything before it was answered. */
   readonly barrier: boolean
+  /** Runs at once between MULTI and EXEC. */
+  readonly immediate: boolean
+  /** What the road does for the desk at a shard. */
+  readonly errand: DeskCommand['errand'] | null
+  /** Refused between MULTI and EXEC. */
+  readonly noMulti: boolean
   /** The word of its only key; 0: look at the key specs. */
   readonly soleKey: number
 }
@@ -44,6 +50,9 @@ function entryOf(spec: CommandSpec, desk: DeskCommand | null): Entry {
     grows: spec.flags.includes('denyoom'),
     blocks: blocksOf(spec),
     barrier: gathering !== null || desk?.barrier === true,
+    immediate: desk?.immediate === true,
+    errand: desk?.errand ?? null,
+    noMulti: spec.flags.includes('no_multi'),
     soleKey: soleKey(spec),
   }
 }

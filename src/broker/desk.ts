@@ -19,7 +19,11 @@ export interface DeskCommand extends CommandFacts {
   readonly barrier?: boolean
   /** Its reply goes out although replies are off: CLIENT REPLY ON. */
   readonly heardInSilence?: boolean
-  /** A container has none. */
+  /** Runs at once between MULTI and EXEC, where others are queued. */
+  readonly immediate?: boolean
+  /** Goes to a shard although the desk answers it: the road knows how. */
+  readonly errand?: 'exec' | 'watch'
+  /** A container has none, and an errand. */
   readonly run?: Run
   readonly subcommands?: ReadonlyMap<string, DeskCommand>
 }

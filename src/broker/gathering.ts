@@ -3,6 +3,7 @@
 // SCAN goes through the shards one after the other: its cursor for clients is the
 // shard's own cursor times SHARD_SPAN plus the shard's number.
 
+import { Argv } from '../base/argv.ts'
 import { limits } from '../base/limits.ts'
 import type { ShardId } from '../base/types.ts'
 import { isError } from '../machine/command.ts'
@@ -94,6 +95,32 @@ export function parseScanCursor(cursor: string): ScanCursor | null {
   return { shard: Number(value % SHARD_SPAN), inner: value / SHARD_SPAN }
 }
 
+/**
+ * A shard's answer to SCAN with the cursor that the node's clients know.
+ *
+ * @param next where to go on when this shard is done; 0: nowhere
+ */
+export function nodeCursor(reply: Reply, shard: ShardId, next: ShardId): Reply {
+  if (reply.kind !== 'array') return reply
+  const [cursor, keys] = reply.items
+  const inner = BigInt(cursorText(cursor))
+  const outer = inner === 0n ? BigInt(next) : inner * SHARD_SPAN + BigInt(shard)
+  return array([text(outer.toString()), keys ?? array([])])
+}
+
+/** SCAN's words with the cursor of a shard in place of the node's. */
+export function shardScan(argv: Argv, inner: bigint): Argv {
+  const words: (string | Uint8Array)[] = ['SCAN', inner.toString()]
+  for (let i = 2; i < argv.count; i += 1) words.push(argv.bytes(i))
+  return Argv.of(...words)
+}
+
+/** The same for a node with one shard; words with a bad cursor stay as they are. */
+export function shardCursor(argv: Argv): Argv {
+  const cursor = parseScanCursor(argv.latin1(1))
+  return cursor === null ? argv : shardScan(argv, cursor.inner)
+}
+
 /** Makes a shard's cursor the node's. */
 export class ScanRelay implements Asker<Reply> {
   readonly #session: Session
@@ -114,14 +141,7 @@ export class ScanRelay implements Asker<Reply> {
   }
 
   answer(_ticket: number, reply: Reply): void {
-    if (reply.kind !== 'array') {
-      this.#session.answer(this.#place, reply)
-      return
-    }
-    const [cursor, keys] = reply.items
-    const inner = BigInt(cursorText(cursor))
-    const outer = inner === 0n ? BigInt(this.#next) : inner * SHARD_SPAN + BigInt(this.#shard)
-    this.#session.answer(this.#place, array([text(outer.toString()), keys ?? array([])]))
+    this.#session.answer(this.#place, nodeCursor(reply, this.#shard, this.#next))
   }
 
   lose(_ticket: number, _why: Lost): void {

@@ -8,6 +8,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Random } from '../base/random.ts'
+import type { Watched } from '../base/transaction.ts'
 import type { Index, Ms, NodeId, ShardId } from '../base/types.ts'
 import type { Wait } from '../base/wait.ts'
 import type { CommandSpec } from '../machine/command.ts'
@@ -55,6 +56,10 @@ export interface MachinePort {
   readonly keyspace: Keyspace
   /** Answers a command that only reads. */
   query(spec: CommandSpec, args: unknown, now: Ms): Reply | Wait
+  /** What is known of `key` now, for a transaction that is to find it so. */
+  watch(key: string, now: Ms): Watched
+  /** Whether one of the keys is another than it was known to be. */
+  isChanged(watches: readonly Watched[], now: Ms): boolean
 }
 
 export type Shard = { readonly replica: ReplicaPort; readonly machine: MachinePort }

@@ -26,8 +26,36 @@ export const unblockedByClient = fail('UNBLOCKED client unblocked via CLIENT UNB
 export const keyTooLong = fail(`ERR key is longer than ${limits.keyBytesMax} bytes`)
 export const emptyCommand = fail('ERR empty command')
 export const clusterDisabled = fail('ERR This instance has cluster support disabled')
+export const nestedMulti = fail('ERR MULTI calls can not be nested')
+export const execWithoutMulti = fail('ERR EXEC without MULTI')
+export const discardWithoutMulti = fail('ERR DISCARD without MULTI')
+export const watchInsideMulti = fail('ERR WATCH inside MULTI is not allowed')
+export const notInsideMulti = fail('ERR Command not allowed inside a transaction')
+export const execAborted = fail('EXECABORT Transaction discarded because of previous errors.')
+/** Without an order there is no telling which commands stand between MULTI and EXEC. */
+export const needsOrder = fail(
+  'ERR transactions need a session that is answered in order: a RESP connection',
+)
+export const transactionTooLarge = fail(
+  `ERR transaction is larger than ${limits.transactionCommandsMax} commands or ${limits.transactionBytesMax} bytes`,
+)
+export const tooManyWatched = fail(
+  `ERR more than ${limits.watchedKeysMax} keys or ${limits.watchedBytesMax} bytes are watched`,
+)
 /** A node-wide write at a node that leads nothing. */
 export const readOnlyReplica = fail("READONLY You can't write against a read only replica.")
+
+/** EXEC was refused as a whole. */
+export function abortedBy(refusal: ErrorReply): ErrorReply {
+  return fail(`EXECABORT Transaction discarded because of: ${refusal.text}`)
+}
+
+/** A command about all keys of the node, between MULTI and EXEC in a cluster. */
+export function notInOneSlot(name: string): ErrorReply {
+  return fail(
+    `ERR ${name} is not allowed inside a transaction: it asks every shard of the node, and a transaction stays in one slot`,
+  )
+}
 
 /** Not here: the leader's address for this client's door, and the facts for gRPC. */
 export function moved(slot: Slot, epoch: number, to: Elsewhere): ErrorReply {

@@ -5,7 +5,7 @@
 // The order of refusals is Redis' own (COMMANDS 1.3). Nothing here allocates for a
 // write with one key, beyond what its parse does.
 
-import { Argv } from '../base/argv.ts'
+import type { Argv } from '../base/argv.ts'
 import { limits } from '../base/limits.ts'
 import type { Counter } from '../base/metrics.ts'
 import { type Ms, NO_NODE, type ShardId } from '../base/types.ts'
@@ -16,6 +16,7 @@ import { keysOf } from '../machine/keys-of.ts'
 import {
   array,
   EMPTY_ARRAY,
+  type ErrorReply,
   fail,
   NULL_ARRAY,
   OK,
@@ -23,19 +24,25 @@ import {
   syntaxError,
   text,
 } from '../machine/reply.ts'
-import type { Refusal } from '../replica/ports.ts'
+import type { Query, Refusal } from '../replica/ports.ts'
 import { CROSS_SLOT, commonSlot, elsewhere, NO_KEYS, slotOfWord } from '../topology/route.ts'
 import { UNASSIGNED } from '../topology/slot-map.ts'
 import type { Entry } from './command-index.ts'
 import type { Desk, DeskCommand } from './desk.ts'
-import { Gatherer, merge, parseScanCursor, ScanRelay } from './gathering.ts'
-import type { Producer, Shard } from './ports.ts'
+import { WatchQuery } from './exec.ts'
+import { Gatherer, merge, parseScanCursor, ScanRelay, shardScan } from './gathering.ts'
+import type { MachinePort, Producer, Shard } from './ports.ts'
 import { ReadQuery } from './read-query.ts'
 import * as refusals from './refusals.ts'
 import type { Session } from './session.ts'
-
-/** A key is over its limit; beside route's own codes. */
-const KEY_TOO_LONG = -3
+import { Watch } from './transaction.ts'
+import {
+  isReadable,
+  KEY_TOO_LONG,
+  mustHoldExec,
+  TransactionRoad,
+  type Way,
+} from './transaction-road.ts'
 
 /** SCAN's answer behind the last shard. */
 const SCAN_END = array([text('0'), EMPTY_ARRAY])
@@ -53,14 +60,16 @@ function mayBlock(entry: Entry, argv: Argv): boolean {
   return false
 }
 
-export class Road {
+export class Road implements Way {
   readonly #desk: Desk
+  readonly #transactions: TransactionRoad
   readonly #clusterEnabled: boolean
   readonly #redirects: Counter
   readonly #refusals: Counter
 
   constructor(desk: Desk) {
     this.#desk = desk
+    this.#transactions = new TransactionRoad(desk, this)
     this.#clusterEnabled = desk.ports.options.clusterEnabled
     const { metrics } = desk.ports
     this.#redirects = metrics.counter('broker_redirects_total', 'Commands answered with MOVED')
@@ -113,13 +122,26 @@ export class Road {
   ): Reply | null {
     if (argv.count === 0) return refusals.emptyCommand
     const entry = this.#desk.commands.find(argv)
-    if ('kind' in entry) return entry
+    const { transaction } = session
+    if ('kind' in entry) {
+      if (transaction !== null) transaction.dirty = true
+      return entry
+    }
     session.lastCommand = entry.spec.name
+    if (transaction !== null && !entry.immediate)
+      return this.#transactions.queue(session, argv, entry, transaction)
     if (mustHold(session, entry)) {
       session.held = { argv: argv.copy(), place, producer }
       return null
     }
-    if (entry.desk !== null) return this.#atDesk(session, argv, entry.desk, place)
+    if (entry.errand === 'exec')
+      return this.#transactions.exec({ session, argv, place, producer }, full)
+    if (entry.errand === 'watch') {
+      if (transaction !== null) return refusals.watchInsideMulti
+      if (!session.ordered) return refusals.needsOrder
+    } else if (entry.desk !== null) {
+      return this.#atDesk(session, argv, entry.desk, place)
+    }
     if (full) return refusals.overloaded
     if (entry.gathering === 'scan') return this.#scan(session, argv, entry, place)
     if (entry.gathering !== null) return this.#gather(session, argv, entry, place)
@@ -134,6 +156,11 @@ export class Road {
     return reply ?? OK
   }
 
+  runHere(session: Session, argv: Argv, entry: Entry): Reply {
+    if (entry.desk === null) return this.#keyless(argv, entry)
+    return entry.desk.run?.(this.#desk, session, argv) ?? OK
+  }
+
   #toShard(
     session: Session,
     argv: Argv,
@@ -141,7 +168,7 @@ export class Road {
     place: number,
     producer: Producer | null,
   ): Reply | null {
-    const slot = this.#slotOf(entry, argv)
+    const slot = this.slotOf(entry, argv)
     if (slot === KEY_TOO_LONG) return refusals.keyTooLong
     if (slot === NO_KEYS) return this.#keyless(argv, entry)
     let shardId: ShardId
@@ -151,7 +178,7 @@ export class Road {
       shardId = this.#desk.ports.directory.map().ownerOf(slot)
       if (shardId === UNASSIGNED) return refusals.slotNotServed
     } else {
-      shardId = this.#onlyShard()
+      shardId = this.onlyShard()
     }
     const shard = this.#desk.ports.shard(shardId)
     if (shard === undefined || !shard.replica.isLeader)
@@ -163,7 +190,7 @@ export class Road {
   }
 
   /** The slot of the command's keys, or what is wrong with them. */
-  #slotOf(entry: Entry, argv: Argv): number {
+  slotOf(entry: Entry, argv: Argv): number {
     if (entry.soleKey > 0) {
       if (argv.length(entry.soleKey) > limits.keyBytesMax) return KEY_TOO_LONG
       return slotOfWord(argv, entry.soleKey)
@@ -174,7 +201,7 @@ export class Road {
   }
 
   /** Standalone: the one shard there is. */
-  #onlyShard(): ShardId {
+  onlyShard(): ShardId {
     for (const id of this.#desk.ports.directory.map().shards.keys()) return id
     return UNASSIGNED
   }
@@ -202,17 +229,33 @@ export class Road {
     place: number,
     { replica, machine }: Shard,
   ): Reply | null {
-    const { spec } = entry
-    if (spec.query === undefined) return syntaxError
-    const parsed = spec.parse?.(argv)
-    if (isError(parsed)) return parsed
+    const query = this.#query(session, argv, entry, place, machine)
+    if (isError(query)) return query
     // Writes of this session that are on their way come before what it reads.
     const afterWrites = session.ordered && session.unanswered - 1 > session.reads
     session.markRead(place)
     if (mayBlock(entry, argv)) session.markWait(place, replica)
-    const query = new ReadQuery(spec, machine, parsed)
     const refusal = replica.read(session, place, query, afterWrites)
     return refusal === null ? null : this.#turnedDown(session, place, refusal)
+  }
+
+  #query(
+    session: Session,
+    argv: Argv,
+    entry: Entry,
+    place: number,
+    machine: MachinePort,
+  ): Query<Reply> | ErrorReply {
+    const { spec } = entry
+    if (entry.errand === 'watch') {
+      session.watch ??= new Watch()
+      session.watch.ask(session.slotAt(place))
+      const keys = keysOf(spec, argv).map(word => argv.latin1(word))
+      return new WatchQuery(machine, session.watch, keys)
+    }
+    const parsed = spec.parse?.(argv)
+    if (isError(parsed)) return parsed
+    return spec.query === undefined ? syntaxError : new ReadQuery(spec, machine, parsed)
   }
 
   #turnedDown(session: Session, place: number, refusal: Refusal): Reply {
@@ -229,16 +272,17 @@ export class Road {
     producer: Producer | null,
     shard: Shard | undefined,
   ): Reply | null {
-    const isReadable = shard !== undefined && shard.replica.amnesiac !== true
-    if (session.readonly && isReadable && !entry.writes && !mayBlock(entry, argv))
-      return this.#readHere(argv, entry, shard)
+    if (session.readonly && isReadable(shard) && !entry.writes && !mayBlock(entry, argv)) {
+      const query = this.#query(session, argv, entry, place, shard.machine)
+      return isError(query) ? query : this.#runNow(query)
+    }
     const slot = session.slotAt(place)
     if (slot >= 0) {
       const { directory, self } = this.#desk.ports
       const leader = directory.leaderOf(directory.map().ownerOf(slot))
       // Not serving yet what is said to be led here: nobody else does, either.
       if (leader === self || leader === NO_NODE)
-        return this.#park(session, argv, place, producer) ? null : refusals.clusterDown
+        return this.park(session, argv, place, producer) ? null : refusals.clusterDown
     }
     return this.redirect(session, slot)
   }
@@ -250,7 +294,7 @@ export class Road {
    *
    * @returns false: it has waited long enough
    */
-  #park(session: Session, argv: Argv, place: number, producer: Producer | null): boolean {
+  park(session: Session, argv: Argv, place: number, producer: Producer | null): boolean {
     if (!session.ordered) return false
     const now = this.#desk.ports.clock.monotonic()
     session.parkedUntil ??= now + PARK_MS
@@ -261,22 +305,20 @@ export class Road {
   }
 
   /** Reads this node's own copy at once, however old it is. */
-  #readHere(argv: Argv, entry: Entry, shard: Shard): Reply {
-    const { spec } = entry
-    const parsed = spec.parse?.(argv)
-    if (isError(parsed)) return parsed
-    if (spec.query === undefined) return syntaxError
-    const query = new ReadQuery(spec, shard.machine, parsed)
+  #runNow(query: Query<Reply>): Reply {
     const reply = query.run(this.#desk.ports.clock.now())
     return reply instanceof Wait ? NULL_ARRAY : reply
   }
 
   /** A machine's command without keys (HELP), or with broken words: any copy of any shard can tell. */
   #keyless(argv: Argv, entry: Entry): Reply {
+    const { spec } = entry
     const shard = this.#desk.shards()[0]
-    if (shard !== undefined) return this.#readHere(argv, entry, shard)
-    const parsed = entry.spec.parse?.(argv)
-    return isError(parsed) ? parsed : refusals.clusterDown
+    const parsed = spec.parse?.(argv)
+    if (isError(parsed)) return parsed
+    if (shard === undefined) return refusals.clusterDown
+    if (spec.query === undefined) return syntaxError
+    return this.#runNow(new ReadQuery(spec, shard.machine, parsed))
   }
 
   #led(): readonly Shard[] {
@@ -312,9 +354,7 @@ export class Road {
     const at = shards.findIndex(({ replica }) => replica.shard >= cursor.shard)
     const shard = shards[at]
     const inner = shard?.replica.shard === cursor.shard ? cursor.inner : 0n
-    const words: (string | Uint8Array)[] = ['SCAN', inner.toString()]
-    for (let i = 2; i < argv.count; i += 1) words.push(argv.bytes(i))
-    const parsed = spec.parse?.(Argv.of(...words))
+    const parsed = spec.parse?.(shardScan(argv, inner))
     if (isError(parsed)) return parsed
     if (shard === undefined) return SCAN_END
     const next = shards[at + 1]?.replica.shard ?? 0
@@ -332,5 +372,6 @@ export class Road {
  */
 function mustHold(session: Session, entry: Entry): boolean {
   if (!session.ordered || session.unanswered <= 1) return false
+  if (entry.errand === 'exec') return mustHoldExec(session)
   return entry.writes ? session.reads > 0 || entry.gathering !== null : entry.barrier
 }

@@ -11,6 +11,7 @@ import type { Asker, Lost } from '../replica/ports.ts'
 import type { DoorName } from '../topology/route.ts'
 import { Owed, READS, SILENT, WAITS } from './owed.ts'
 import type { Producer, ReplicaPort } from './ports.ts'
+import type { Transaction, Watch } from './transaction.ts'
 
 /** A door's end of a session. */
 export interface Client {
@@ -67,6 +68,9 @@ export class Session implements Asker<Reply> {
   noTouch = false
   /** CLIENT REPLY: off until ON, or for the next command. */
   silence: 'none' | 'next' | 'all' = 'none'
+  /** Between MULTI and EXEC. */
+  transaction: Transaction | null = null
+  watch: Watch | null = null
   /** Name of the last command, for CLIENT LIST. */
   lastCommand = 'NULL'
   lastAt: Ms
@@ -141,6 +145,12 @@ export class Session implements Asker<Reply> {
 
   markHeard(place: number): void {
     this.#owed.unmark(place, SILENT)
+  }
+
+  /** Out of MULTI, and nothing is watched any more. */
+  dropTransaction(): void {
+    this.transaction = null
+    this.watch = null
   }
 
   answer(place: number, reply: Reply): void {

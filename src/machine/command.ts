@@ -9,6 +9,7 @@
 import type { Argv } from '../base/argv.ts'
 import type { Ms } from '../base/types.ts'
 import type { Wait } from '../base/wait.ts'
+import type { Chance } from './chance.ts'
 import type { Keyspace } from './keyspace.ts'
 import type { ErrorReply, Reply } from './reply.ts'
 
@@ -25,6 +26,9 @@ export type CommandFlag =
   | 'no_auth'
   | 'allow_busy'
   | 'movablekeys'
+  | 'no_multi'
+  | 'skip_slowlog'
+  | 'touches_arbitrary_keys'
 
 /** How one key specification finds its keys (Redis' "key specs"). */
 export type KeySpec = {
@@ -43,6 +47,8 @@ export type Occasion = {
   readonly now: Ms
   /** False where nobody reads the reply (a follower): what is dear to build may be left out of it. */
   readonly asked: boolean
+  /** What a command draws from that must pick something: of an entry alike on every replica. */
+  readonly chance: Chance
 }
 
 /** What the table, COMMAND, the docs and the gate know of a command. */
@@ -56,7 +62,16 @@ export type CommandFacts = {
   readonly categories: readonly string[]
   readonly keys: readonly KeySpec[]
   readonly since: string
-  readonly group: 'stream' | 'generic' | 'connection' | 'server' | 'cluster'
+  readonly group:
+    | 'stream'
+    | 'list'
+    | 'set'
+    | 'string'
+    | 'generic'
+    | 'connection'
+    | 'server'
+    | 'cluster'
+    | 'transactions'
   readonly summary: string
   readonly complexity: string
   readonly tips?: readonly string[]
@@ -73,6 +88,8 @@ export type CommandFacts = {
  * again after a wait. Errors that depend on state come from `apply` or `query`.
  */
 export interface CommandSpec<A = unknown> extends CommandFacts {
+  /** What it answers in a transaction where it would wait; absent: the null array. */
+  readonly unserved?: Reply
   parse?(argv: Argv): A | ErrorReply
   /** Changes the state. Deterministic: no clock, no chance. Runs on every replica. */
   apply?(state: Keyspace, args: A, at: Occasion): Reply | Wait

@@ -23,7 +23,7 @@ export function parseInteger(argv: Argv, i: number): number | bigint | null {
   const negative = bytes[from] === DASH && to > from
   const first = negative ? from + 1 : from
   const digits = to - first
-  if (digits < 1 || digits > SAFE_DIGITS) return digits < 1 ? null : parseLong(argv.latin1(i))
+  if (digits < 1 || digits > SAFE_DIGITS) return digits < 1 ? null : integerOf(argv.latin1(i))
   if (bytes[first] === ZERO) return digits === 1 && !negative ? 0 : null
   let value = 0
   for (let k = first; k < to; k += 1) {
@@ -34,12 +34,22 @@ export function parseInteger(argv: Argv, i: number): number | bigint | null {
   return negative ? -value : value
 }
 
-function parseLong(text: string): number | bigint | null {
+/** The same of text of one character a byte. */
+export function integerOf(text: string): number | bigint | null {
   if (!STRICT.test(text)) return null
   const value = BigInt(text)
   if (value < INT64_MIN || value > INT64_MAX) return null
   const near = Number(value)
   return Number.isSafeInteger(near) ? near : value
+}
+
+/** The sum of two such numbers, or null where 64 bits do not hold it. */
+export function addIntegers(a: number | bigint, b: number | bigint): number | bigint | null {
+  if (typeof a === 'number' && typeof b === 'number' && Number.isSafeInteger(a + b)) return a + b
+  const sum = BigInt(a) + BigInt(b)
+  if (sum < INT64_MIN || sum > INT64_MAX) return null
+  const near = Number(sum)
+  return Number.isSafeInteger(near) ? near : sum
 }
 
 /** A number for what is only compared and counted with: beyond 2^53 the nearest safe integer. */

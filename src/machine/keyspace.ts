@@ -7,11 +7,22 @@
 // A snapshot cuts a key's value when it comes to it, or earlier, when a command
 // reaches for the key: `value` and its like are the only ways to a value, and tell
 // the cuts first. Nothing of a holder changes before they were told.
+//
+// For WATCH each key has the index of the entry that changed it last. A command that
+// changes a value says so: `touch` where it may also serve or end a wait, else
+// `noteChange`. What was removed is remembered by its hash (removals.ts).
+//
+// A key whose expiry has come is dead: `begin` says what time it is, and nothing finds
+// the key from then on. Where entries are applied it is removed when somebody looks for it,
+// else by an entry that the leader proposes (`due`, `bury`); a query leaves it alone.
 
 import { assert } from '../base/assert.ts'
 import { slotOf } from '../base/slot.ts'
-import type { Ms, Slot } from '../base/types.ts'
-import type { Value, Values, ValueType } from './types/value.ts'
+import type { Index, Ms, Slot } from '../base/types.ts'
+import type { Chance } from './chance.ts'
+import { Expiries, NO_PLACE } from './expiries.ts'
+import { Removals } from './removals.ts'
+import { encodingOf, type Value, type Values, type ValueType } from './types/value.ts'
 
 /** A key and its value. Stays as it is when the key is deleted, for cuts that have yet to write it. */
 export type Holder = {
@@ -22,6 +33,12 @@ export type Holder = {
   readonly slot: Slot
   /** Unix ms at which the key is dead; 0: never. */
   expiry: Ms
+  /** The entry that changed it last. */
+  changed: Index
+  /** Where it stands among those that expire (expiries.ts). */
+  place: number
+  /** When a command last reached for the value: this node's own knowledge, no part of the state. */
+  used: Ms
   /** 0 while it lives; else the number of cuts begun before it was deleted, plus one. */
   died: number
   /** Neighbours in the list of the slot's keys. */
@@ -38,6 +55,8 @@ type SlotKeys = { count: number; first: Holder | null; last: Holder | null }
 
 /** Dead holders in the row before it is packed. */
 const DEAD_MIN = 64
+/** Draws of a random key. At least half of a long row lives, so that only keys that expired make this fail. */
+const DRAWS_MAX = 100
 
 export class Keyspace {
   #holders = new Map<string, Holder>()
@@ -46,16 +65,42 @@ export class Keyspace {
   #dead = 0
   #nextNumber = 1
   #slots = new Map<Slot, SlotKeys>()
+  #expiries = new Expiries()
+  #expired = 0
+  /** The time of the entry or the query. */
+  #now: Ms = 0
+  /** An entry is being applied: the dead may be removed. */
+  #applies = false
   #ready = new Set<string>()
   #lastReady: string | null = null
   readonly #guards: Guard[] = []
   #cuts = 0
   /** The last holder found: runs of commands on one key skip the map. */
   #last: Holder | null = null
+  /** The entry that is being applied. */
+  #index: Index = 0
+  #removals = new Removals()
 
-  /** Number of keys. */
+  /** Number of keys, with those that expired and are not removed yet. */
   get size(): number {
     return this.#holders.size
+  }
+
+  /** Number of keys that will expire. */
+  get expiring(): number {
+    return this.#expiries.size
+  }
+
+  /** Number of keys that expired and were removed since this node began. */
+  get expired(): number {
+    return this.#expired
+  }
+
+  /** What time it is for the commands that follow, and of which entry they are; null: they only read. */
+  begin(now: Ms, entry: Index | null): void {
+    this.#now = now
+    this.#applies = entry !== null
+    if (entry !== null) this.#index = entry
   }
 
   /** The number that the next new key gets. */
@@ -63,33 +108,49 @@ export class Keyspace {
     return this.#nextNumber
   }
 
-  /** The holder of `key`. Cheap when the same key is asked for again. */
+  /** The holder of `key` while it lives. Cheap when the same key is asked for again. */
   #find(key: string): Holder | null {
-    const last = this.#last
-    if (last !== null && last.key === key) return last
-    const found = this.#holders.get(key)
-    if (found === undefined) return null
-    this.#last = found
-    return found
+    let holder = this.#last
+    if (holder === null || holder.key !== key) {
+      const found = this.#holders.get(key)
+      if (found === undefined) return null
+      holder = found
+      this.#last = found
+    }
+    return holder.expiry !== 0 && this.#isDead(holder) ? null : holder
+  }
+
+  #isDead(holder: Holder): boolean {
+    if (holder.expiry === 0 || holder.expiry > this.#now) return false
+    if (this.#applies) {
+      this.#expired += 1
+      this.#remove(holder)
+    }
+    return true
   }
 
   #tell(holder: Holder): void {
     if (this.#guards.length > 0) for (const guard of this.#guards) guard.beforeChange(holder)
   }
 
-  #typed<T extends ValueType>(key: string, type: T): Values[T] | null | 'wrong-type' {
+  /** The holder of `key`, for a command that may change it or what it holds. */
+  #reach(key: string): Holder | null {
     const holder = this.#find(key)
     if (holder === null) return null
     this.#tell(holder)
+    holder.used = this.#now
+    return holder
+  }
+
+  #typed<T extends ValueType>(key: string, type: T): Values[T] | null | 'wrong-type' {
+    const holder = this.#reach(key)
+    if (holder === null) return null
     return holder.value.type === type ? (holder.value as Values[T]) : 'wrong-type'
   }
 
   /** The value at `key` (latin1), of whatever type, or null. */
   value(key: string): Value | null {
-    const holder = this.#find(key)
-    if (holder === null) return null
-    this.#tell(holder)
-    return holder.value
+    return this.#reach(key)?.value ?? null
   }
 
   stream(key: string): Values['stream'] | null | 'wrong-type' {
@@ -113,13 +174,59 @@ export class Keyspace {
     return this.#find(key)?.value.type ?? null
   }
 
+  /** How the value at `key` is kept, without reaching for it. */
+  encodingOf(key: string): string | null {
+    const holder = this.#find(key)
+    return holder === null ? null : encodingOf(holder.value)
+  }
+
   has(key: string): boolean {
-    return this.#holders.has(key)
+    return this.#find(key) !== null
+  }
+
+  /** Unix ms at which `key` dies; 0: never, or there is no such key. */
+  expiry(key: string): Ms {
+    return this.#find(key)?.expiry ?? 0
+  }
+
+  /** Sets when `key`, which is there, dies; 0: never. */
+  setExpiry(key: string, expiry: Ms): void {
+    const holder = this.#find(key)
+    if (holder === null || holder.expiry === expiry) return
+    this.#tell(holder)
+    holder.expiry = expiry
+    holder.changed = this.#index
+    if (expiry === 0) this.#expiries.remove(holder)
+    else this.#expiries.put(holder)
+  }
+
+  /** At most `count` keys that are dead at `now` and not removed yet. */
+  due(now: Ms, count: number): readonly string[] {
+    return this.#expiries.due(now, count)
+  }
+
+  /** Removes `key` if it is dead, and ends the waits on it. */
+  bury(key: string): void {
+    this.#find(key)
+  }
+
+  /** How long nobody reached for the value at `key`, in ms; null: there is none. */
+  idle(key: string): Ms | null {
+    const holder = this.#find(key)
+    return holder === null ? null : Math.max(0, this.#now - holder.used)
+  }
+
+  /** Notes that somebody cares for `key`. @returns whether it is there */
+  use(key: string): boolean {
+    const holder = this.#find(key)
+    if (holder !== null) holder.used = this.#now
+    return holder !== null
   }
 
   /** Puts `value` at `key`, which must be free. It never expires. */
   put(key: string, value: Value): void {
-    this.adopt(key, value, this.#nextNumber, 0)
+    this.bury(key)
+    this.adopt(key, value, this.#nextNumber, 0, this.#index)
   }
 
   /**
@@ -127,18 +234,18 @@ export class Keyspace {
    * its expiry. Ends the waits on it if the type is another.
    */
   replace(key: string, value: Value): void {
-    const holder = this.#find(key)
+    const holder = this.#reach(key)
     if (holder === null) {
       this.put(key, value)
       return
     }
-    this.#tell(holder)
-    if (holder.value.type !== value.type) this.touch(key)
+    if (holder.value.type !== value.type) this.wake(key)
     holder.value = value
+    holder.changed = this.#index
   }
 
   /** Puts a value at `key` under a number that a snapshot recorded, above all before it. */
-  adopt(key: string, value: Value, number: number, expiry: Ms): void {
+  adopt(key: string, value: Value, number: number, expiry: Ms, changed: Index): void {
     assert(!this.#holders.has(key), 'the key is free')
     assert(number >= this.#nextNumber, 'numbers of keys rise')
     const slot = slotOf(Buffer.from(key, 'latin1'))
@@ -148,6 +255,9 @@ export class Keyspace {
       number,
       slot,
       expiry,
+      changed,
+      place: NO_PLACE,
+      used: this.#now,
       died: 0,
       before: null,
       after: null,
@@ -156,6 +266,7 @@ export class Keyspace {
     this.#holders.set(key, holder)
     this.#row.push(holder)
     this.#link(holder)
+    if (expiry !== 0) this.#expiries.put(holder)
     this.#last = holder
   }
 
@@ -192,34 +303,81 @@ export class Keyspace {
 
   /** Removes `key` and ends the waits on it. @returns whether it was there */
   delete(key: string): boolean {
-    const holder = this.#holders.get(key)
-    if (holder === undefined) return false
-    this.#holders.delete(key)
+    const holder = this.#find(key)
+    if (holder === null) return false
+    this.#removals.note(key, this.#index)
+    this.#remove(holder)
+    return true
+  }
+
+  #remove(holder: Holder): void {
+    this.#holders.delete(holder.key)
     this.#unlink(holder)
+    this.#expiries.remove(holder)
     holder.died = this.#cuts + 1
     this.#dead += 1
     if (this.#last === holder) this.#last = null
-    this.touch(key)
+    this.wake(holder.key)
     if (this.#dead > DEAD_MIN && this.#dead * 2 > this.#row.length) {
       // A new array: cuts go on reading the old one.
       this.#row = this.#row.filter(other => other.died === 0)
       this.#dead = 0
     }
-    return true
   }
 
   /** Removes every key and ends the waits on them. */
   clear(): void {
-    for (const key of this.#holders.keys()) this.touch(key)
+    for (const { key, expiry } of this.#holders.values()) {
+      // Who watches a key that is dead already watches nothing.
+      if (expiry === 0 || expiry > this.#now) this.#removals.note(key, this.#index)
+      this.wake(key)
+    }
     this.#holders = new Map()
     this.#slots = new Map()
+    this.#expiries = new Expiries()
     this.#row = []
     this.#dead = 0
     this.#last = null
   }
 
-  /** Marks `key` as changed in a way that may serve or end a wait. */
+  /** `key` was changed in a way that may serve or end a wait. */
   touch(key: string): void {
+    this.noteChange(key)
+    this.wake(key)
+  }
+
+  /** `key`, which is there, was changed: transactions that watch it fail. */
+  noteChange(key: string): void {
+    const holder = this.#find(key)
+    if (holder === null || holder.changed === this.#index) return
+    this.#tell(holder)
+    holder.changed = this.#index
+  }
+
+  /** Whether `key` lives at `now`. Removes nothing. */
+  isAlive(key: string, now: Ms): boolean {
+    const expiry = this.#holders.get(key)?.expiry
+    return expiry !== undefined && (expiry === 0 || expiry > now)
+  }
+
+  /**
+   * Whether a watched key is another than it was once entry `index` was applied.
+   *
+   * @param existed whether it lived then
+   */
+  isChanged(key: string, existed: boolean, index: Index, now: Ms): boolean {
+    if (this.isAlive(key, now) !== existed) return true
+    return existed
+      ? (this.#holders.get(key) as Holder).changed > index
+      : this.#removals.mayHave(key, index)
+  }
+
+  get removals(): Removals {
+    return this.#removals
+  }
+
+  /** May serve or end a wait on `key`. */
+  wake(key: string): void {
     // Runs of commands on one key hand in the same string, and comparing it with itself is cheap.
     if (key === this.#lastReady) return
     this.#lastReady = key
@@ -249,7 +407,7 @@ export class Keyspace {
   }
 
   /**
-   * Visits at most `count` keys whose number is at least `from`, in order.
+   * Visits at most `count` keys whose number is at least `from`, in order; of them those that live.
    *
    * @returns where to go on, 0 at the end
    */
@@ -266,10 +424,30 @@ export class Keyspace {
       const holder = this.#row[low] as Holder
       if (holder.died !== 0) continue
       if (left === 0) return holder.number
-      visit(holder.key, holder)
       left -= 1
+      if (holder.expiry === 0 || holder.expiry > this.#now) visit(holder.key, holder)
     }
     return 0
+  }
+
+  /** What a snapshot knows of removed keys. */
+  adoptRemovals(removals: Removals): void {
+    this.#removals = removals
+  }
+
+  /** A key by chance, or null if there is none. */
+  random(chance: Chance): string | null {
+    if (this.#holders.size === 0) return null
+    for (let draw = 0; draw < DRAWS_MAX; draw += 1) {
+      const holder = this.#row[chance.below(this.#row.length)] as Holder
+      if (holder.died === 0 && (holder.expiry === 0 || holder.expiry > this.#now)) return holder.key
+    }
+    // A short row may hold many dead. A long one whose keys all expired has none to offer.
+    let found: string | null = null
+    this.scan(0, DEAD_MIN, key => {
+      found ??= key
+    })
+    return found
   }
 
   /** Becomes what `other` is, which is given up: a snapshot was installed. Only leaders have waits, and they install none. */
@@ -279,6 +457,8 @@ export class Keyspace {
     this.#dead = other.#dead
     this.#nextNumber = other.#nextNumber
     this.#slots = other.#slots
+    this.#removals = other.#removals
+    this.#expiries = other.#expiries
     this.#last = null
   }
 

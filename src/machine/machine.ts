@@ -15,17 +15,24 @@ import {
   payloadNow,
   readProducerMark,
 } from '../base/payload.ts'
+import { readTransaction, TRANSACTION_MARK, type Watched } from '../base/transaction.ts'
 import type { Index, Ms, Slot } from '../base/types.ts'
 import { Wait } from '../base/wait.ts'
+import { Chance } from './chance.ts'
 import { type CommandSpec, isError, type Occasion } from './command.ts'
+import { buryCommand } from './commands/bury.ts'
 import { machineTable } from './commands/table.ts'
 import { Keyspace } from './keyspace.ts'
-import { fail, type Reply } from './reply.ts'
+import { array, EMPTY_ARRAY, fail, NULL_ARRAY, type Reply } from './reply.ts'
 import { isKnown, Sessions, sequenceTooLarge } from './sessions.ts'
 import { SnapshotBuilder, SnapshotCut, type State } from './snapshot.ts'
 
 /** Spreads an index over 32 bits (2^32 / golden ratio). */
 const SPREAD = 0x9e3779b1
+
+/** Keys that one entry buries, and about how many bytes of their names: a flood is spread over entries. */
+const BURIED_MAX = 500
+const BURIED_BYTES_MAX = 64 * 1024
 
 const notAWrite = fail('ERR the command does not change anything')
 
@@ -36,7 +43,12 @@ export class Machine {
   #digest = 0
   #index: Index = 0
   readonly #argv = new Argv()
-  readonly #at: { now: Ms; asked: boolean } = { now: 0, asked: false }
+  /** Where in its payload the command ends that was run last. */
+  #end = 0
+  readonly #at = { now: 0, asked: false, chance: new Chance() }
+  /** Of queries, which need not agree. */
+  readonly #queryChance = new Chance()
+  readonly #chore = new Argv()
 
   /** Number of keys. */
   get size(): number {
@@ -68,24 +80,21 @@ export class Machine {
     // A clock may count fractions; IDs do not.
     at.now = Math.max(0, Math.floor(payloadNow(payload)))
     at.asked = outcomes !== null
-    let digest = crc32c(payload, (this.#digest ^ Math.imul(index, SPREAD)) >>> 0)
+    at.chance.seed(this.#digest ^ Math.imul(index, SPREAD))
+    this.#keyspace.begin(at.now, index)
+    this.#digest = crc32c(payload, (this.#digest ^ Math.imul(index, SPREAD)) >>> 0)
+    this.#index = index
     let position = PAYLOAD_HEADER_BYTES
     for (let i = 0; i < count; i += 1) {
-      let outcome: Reply | Wait
-      if (payload[position] === PRODUCER_MARK) {
-        outcome = this.#applyOfProducer(payload, position, index)
-      } else {
-        this.#parse(payload, position)
-        outcome = this.#execute(at)
-      }
-      position = this.#argv.end
-      if (outcome instanceof Wait === false && outcome.kind === 'id')
-        digest = mixId(digest, outcome.id.ms, outcome.id.seq)
+      const outcome =
+        payload[position] === PRODUCER_MARK
+          ? this.#applyOfProducer(payload, position, index)
+          : this.#applyOne(payload, position, at)
+      position = this.#end
       if (outcomes !== null) outcomes.push(outcome)
     }
     assert(position === payload.length, 'an entry ends with its last command')
-    this.#digest = (digest ^ Math.imul(this.#keyspace.size, SPREAD)) >>> 0
-    this.#index = index
+    this.#digest = (this.#digest ^ Math.imul(this.#keyspace.size, SPREAD)) >>> 0
   }
 
   #parse(payload: Buffer, position: number): void {
@@ -93,31 +102,125 @@ export class Machine {
     assert(end > 0 && this.#argv.count > 0, () => `command at ${position} is broken: ${end}`)
   }
 
-  /** Runs the command in `#argv`. */
+  /** Goes past what begins at `position` without doing it. */
+  #skip(payload: Buffer, position: number): void {
+    if (payload[position] === TRANSACTION_MARK) {
+      this.#end = readTransaction(payload, position).end
+      return
+    }
+    this.#parse(payload, position)
+    this.#end = this.#argv.end
+  }
+
+  /** The command or transaction that begins at `position`. */
+  #applyOne(payload: Buffer, position: number, at: Occasion): Reply | Wait {
+    if (payload[position] === TRANSACTION_MARK) return this.#applyTransaction(payload, position, at)
+    this.#parse(payload, position)
+    this.#end = this.#argv.end
+    return this.#execute(at)
+  }
+
+  /** Runs the command in `#argv`, which changes something. */
   #execute(at: Occasion): Reply | Wait {
     const spec = machineTable.find(this.#argv)
     if (isError(spec)) return spec
     if (spec.apply === undefined) return notAWrite
     const args = spec.parse === undefined ? undefined : spec.parse(this.#argv)
-    return isError(args) ? args : spec.apply(this.#keyspace, args, at)
+    if (isError(args)) return args
+    const outcome = spec.apply(this.#keyspace, args, at)
+    if (outcome instanceof Wait === false && outcome.kind === 'id')
+      this.#digest = mixId(this.#digest, outcome.id.ms, outcome.id.seq)
+    return outcome
+  }
+
+  /**
+   * Commands with nothing between them, each of which sees those before it. One that
+   * fails takes nothing back of the others.
+   *
+   * @returns their replies, or the null array if a watched key changed and nothing was done
+   */
+  #applyTransaction(payload: Buffer, from: number, at: Occasion): Reply {
+    const { watches, count, start, end } = readTransaction(payload, from)
+    this.#end = end
+    if (this.isChanged(watches, at.now)) return NULL_ARRAY
+    const replies: Reply[] = []
+    let position = start
+    for (let left = count; left > 0; left -= 1) {
+      this.#parse(payload, position)
+      position = this.#argv.end
+      const reply = this.#executeInTransaction(at)
+      if (at.asked) replies.push(reply)
+    }
+    assert(position === end, 'a transaction ends with its last command')
+    return at.asked ? array(replies) : EMPTY_ARRAY
+  }
+
+  /** Runs the command in `#argv`, which may also read. It never waits. */
+  #executeInTransaction(at: Occasion): Reply {
+    const spec = machineTable.find(this.#argv)
+    if (isError(spec)) return spec
+    let outcome: Reply | Wait
+    if (spec.query === undefined) {
+      outcome = this.#execute(at)
+    } else {
+      // Reads change nothing and draw from a chance of their own, so where nobody asked they are left out.
+      if (!at.asked) return NULL_ARRAY
+      const args = spec.parse === undefined ? undefined : spec.parse(this.#argv)
+      outcome = isError(args) ? args : this.query(spec, args, at.now)
+      this.#keyspace.begin(at.now, this.#index)
+    }
+    return outcome instanceof Wait ? unserved(spec) : outcome
+  }
+
+  /** Whether one of the watched keys is another than it was known to be. */
+  isChanged(watches: readonly Watched[], now: Ms): boolean {
+    for (const { key, existed, index } of watches)
+      if (this.#keyspace.isChanged(key, existed, index, now)) return true
+    return false
+  }
+
+  /** What is known of `key` now, for a transaction that is to find it so. */
+  watch(key: string, now: Ms): Watched {
+    return { key, index: this.#index, existed: this.#keyspace.isAlive(key, now) }
   }
 
   #applyOfProducer(payload: Buffer, position: number, index: Index): Reply | Wait {
     const mark = readProducerMark(payload, position)
-    this.#parse(payload, mark.end)
-    if (mark.sequence < 0) return sequenceTooLarge
-    const known = this.#sessions.begin(mark.id, mark.epoch, mark.sequence, index)
-    if (isKnown(known)) return known
+    const { sequence, end } = mark
+    const known =
+      sequence < 0 ? sequenceTooLarge : this.#sessions.begin(mark.id, mark.epoch, sequence, index)
+    if (isKnown(known)) {
+      this.#skip(payload, end)
+      return known
+    }
     // The reply is kept, so it must be whole even where nobody asks now.
-    const outcome = this.#execute({ now: this.#at.now, asked: true })
-    if (!(outcome instanceof Wait)) this.#sessions.remember(known, mark.sequence, outcome)
+    const at = { now: this.#at.now, asked: true, chance: this.#at.chance }
+    const outcome = this.#applyOne(payload, end, at)
+    if (!(outcome instanceof Wait)) this.#sessions.remember(known, sequence, outcome)
     return outcome
   }
 
   /** Answers a command that only reads. May be run again with the same `args` after a Wait. */
   query(spec: CommandSpec, args: unknown, now: Ms): Reply | Wait {
     assert(spec.query !== undefined, () => `${spec.name} is no query`)
-    return spec.query(this.#keyspace, args, { now: Math.max(0, Math.floor(now)), asked: true })
+    const at = { now: Math.max(0, Math.floor(now)), asked: true, chance: this.#queryChance }
+    at.chance.stir(at.now)
+    this.#keyspace.begin(at.now, null)
+    return spec.query(this.#keyspace, args, at)
+  }
+
+  /** What the leader should propose of its own accord: to bury keys whose time has come. Valid until the next call. */
+  chore(now: Ms): Argv | null {
+    const keys = this.#keyspace.due(Math.floor(now), BURIED_MAX)
+    if (keys.length === 0) return null
+    let bytes = 0
+    const few = keys.filter(key => {
+      const fits = bytes < BURIED_BYTES_MAX
+      bytes += key.length
+      return fits
+    })
+    buryCommand(this.#chore, few)
+    return this.#chore
   }
 
   /** Keys (latin1) that changed since the last call in a way that may end a wait. */
@@ -157,6 +260,11 @@ export class Machine {
       index: this.#index,
     }
   }
+}
+
+/** What a command answers in a transaction where it would wait, or has waited in vain. */
+export function unserved(spec: CommandSpec): Reply {
+  return spec.unserved ?? NULL_ARRAY
 }
 
 function mixId(digest: number, ms: number | bigint, seq: number | bigint): number {

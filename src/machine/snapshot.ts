@@ -1,13 +1,15 @@
 // A machine's state as bytes: cut at once, written in slices while it changes, and read back.
 //
 //   frame    := u8 type, u32 length, payload          (little-endian)
-//   HEAD     u8 version, u32 digest, varint index, varint number of the next key
-//   KEY      varint number, key, u8 type, varint expiry (keys in the order of their numbers)
+//   HEAD     u8 version, u32 digest, varint index, varint number of the next key, removals
+//   KEY      varint number, key, u8 type, varint expiry, varint index of its last change
+//            (keys in the order of their numbers)
 //   PART     a part of the value of the key before    (types/value.ts)
 //   PRODUCER a producer's session                     (the one silent for the longest first)
 //   END      varint count of keys, u32 CRC-32C of all frames before this one
 //
-// Version 1 had streams only: its KEY ends with the key.
+// Version 1 had streams only: its KEY ends with the key. Version 2 knew nothing of
+// changes and removals: all it holds is older than any watch there may be.
 //
 // Equal states give equal bytes, whatever the sizes asked for: parts have a size of
 // their own. A value is cut when the reader comes to it or when a command reaches
@@ -19,6 +21,7 @@ import { Reader, Writer } from '../base/bytes.ts'
 import { crc32c } from '../base/crc32c.ts'
 import type { Index, Ms } from '../base/types.ts'
 import { type Guard, type Holder, Keyspace } from './keyspace.ts'
+import { Removals } from './removals.ts'
 import {
   type Producer,
   type ProducerGuard,
@@ -29,8 +32,9 @@ import {
 import type { Builder, Cut } from './types/part.ts'
 import { builderOf, VALUE_TYPES, type Value, type ValueType } from './types/value.ts'
 
-const VERSION = 2
+const VERSION = 3
 const VERSION_OF_STREAMS = 1
+const VERSION_WITHOUT_CHANGES = 2
 const HEAD = 1
 const KEY = 2
 const PART = 3
@@ -49,10 +53,15 @@ export type State = {
 }
 
 /** A key as it was when it was cut. */
-type KeyCut = { readonly type: ValueType; readonly expiry: Ms; readonly cut: Cut }
+type KeyCut = {
+  readonly type: ValueType
+  readonly expiry: Ms
+  readonly changed: Index
+  readonly cut: Cut
+}
 
-function cutOf({ value, expiry }: Holder): KeyCut {
-  return { type: value.type, expiry, cut: value.cut() }
+function cutOf({ value, expiry, changed }: Holder): KeyCut {
+  return { type: value.type, expiry, changed, cut: value.cut() }
 }
 
 /** Reads a state as it was when the cut was made. */
@@ -62,6 +71,7 @@ export class SnapshotCut {
   readonly #count: number
   readonly #nextNumber: number
   readonly #cutNumber: number
+  readonly #removals: Removals
   /** Keys that were about to change before their turn. */
   readonly #early = new Map<Holder, KeyCut>()
   readonly #guard: Guard & ProducerGuard
@@ -85,6 +95,7 @@ export class SnapshotCut {
     this.#row = state.keyspace.row
     this.#count = this.#row.length
     this.#nextNumber = state.keyspace.nextNumber
+    this.#removals = state.keyspace.removals.copy()
     this.#producers = state.sessions.producers()
     this.#pending = new Set(this.#producers)
     this.#guard = {
@@ -161,15 +172,17 @@ export class SnapshotCut {
     writer.u32(this.#state.digest)
     writer.varint(this.#state.index)
     writer.varint(this.#nextNumber)
+    this.#removals.write(writer)
     this.#headWritten = true
   }
 
   #writeKey(writer: Writer, holder: Holder): void {
     writer.varint(holder.number)
     writer.latin1(holder.key)
-    const { type, expiry, cut } = this.#early.get(holder) ?? cutOf(holder)
+    const { type, expiry, changed, cut } = this.#early.get(holder) ?? cutOf(holder)
     writer.u8(VALUE_TYPES.indexOf(type))
     writer.varint(expiry)
+    writer.varint(changed)
     this.#current = cut
     this.#early.delete(holder)
     this.#next += 1
@@ -202,6 +215,7 @@ type KeyHead = {
   readonly key: string
   readonly number: number
   readonly expiry: Ms
+  readonly changed: Index
   readonly builder: Builder<Value>
 }
 
@@ -278,11 +292,14 @@ export class SnapshotBuilder {
 
   #readHead(reader: Reader): void {
     this.#version = reader.u8()
-    const isKnown = this.#version === VERSION || this.#version === VERSION_OF_STREAMS
-    assert(isKnown, `snapshot version ${this.#version} is unknown`)
+    assert(
+      this.#version >= VERSION_OF_STREAMS && this.#version <= VERSION,
+      `snapshot version ${this.#version} is unknown`,
+    )
     this.#digest = reader.u32()
     this.#index = reader.count()
     this.#nextNumber = reader.count()
+    if (this.#version > VERSION_WITHOUT_CHANGES) this.#keyspace.adoptRemovals(Removals.read(reader))
   }
 
   #readKey(reader: Reader): void {
@@ -290,16 +307,17 @@ export class SnapshotBuilder {
     const key = reader.latin1()
     const type = this.#version === VERSION_OF_STREAMS ? 0 : reader.u8()
     const expiry = this.#version === VERSION_OF_STREAMS ? 0 : reader.count()
+    const changed = this.#version > VERSION_WITHOUT_CHANGES ? reader.count() : 0
     const builder = builderOf(type)
     assert(builder !== null, `value type ${type} is unknown`)
-    this.#key = { key, number, expiry, builder }
+    this.#key = { key, number, expiry, changed, builder }
     this.#keys += 1
   }
 
   #endKey(): void {
     if (this.#key === null) return
-    const { key, number, expiry, builder } = this.#key
-    this.#keyspace.adopt(key, builder.finish(), number, expiry)
+    const { key, number, expiry, changed, builder } = this.#key
+    this.#keyspace.adopt(key, builder.finish(), number, expiry, changed)
     this.#key = null
   }
 

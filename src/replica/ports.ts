@@ -2,6 +2,7 @@
 //
 // `R` is the state machine's reply. A replica never looks into one.
 
+import type { Argv } from '../base/argv.ts'
 import type { Index, Ms, NodeId, ShardId, Term } from '../base/types.ts'
 import type { Wait } from '../base/wait.ts'
 import type { ConfState, Message } from '../raft/message.ts'
@@ -32,6 +33,11 @@ export interface StateMachine<R> {
    * @param outcomes  gets one outcome a command, or null where nobody asked
    */
   apply(payload: Buffer, index: Index, outcomes: (R | Wait)[] | null): void
+  /**
+   * A command that a leader should propose of its own accord by `now`, or null. Asked
+   * again once it is applied. Valid until the next call.
+   */
+  chore(now: Ms): Argv | null
   /** Keys (latin1) that changed since the last call in a way that may end a wait. */
   takeReadyKeys(): readonly string[]
   /** A running hash over everything applied: equal index, equal digest, on every node. */

@@ -2,7 +2,7 @@
 //
 // A replica acts only when the turn calls it, in the turn's order: receive and
 // tick, submit, gather, apply. What clients ask for in between is left in the
-// batch, the reads and the waiters.
+// proposal buffer, the reads and the waiters.
 
 import { Argv } from '../base/argv.ts'
 import { assert } from '../base/assert.ts'
@@ -31,12 +31,14 @@ import {
 import type { RaftOptions } from '../raft/options.ts'
 import { Raft } from '../raft/raft.ts'
 import type { ShardWrite } from '../storage/storage.ts'
-import { Batch, type Producer, type SealedBatch } from './batch.ts'
+import type { Producer, SealedBatch } from './batch.ts'
+import { Chores } from './chores.ts'
 import { Convalescence, provesLoss } from './convalescence.ts'
 import { Digests } from './digests.ts'
 import type { Host } from './host.ts'
 import { type Asker, type Query, REPAIR_CONTEXT, type Refusal, type StateMachine } from './ports.ts'
-import { loseBatch, Proposals } from './proposals.ts'
+import { ProposalBuffer } from './proposal-buffer.ts'
+import { Proposals } from './proposals.ts'
 import { Reads } from './reads.ts'
 import { Succession } from './succession.ts'
 import { type BlockedWrite, type Waiter, Waiters } from './waiters.ts'
@@ -60,13 +62,12 @@ export class Replica<R> {
   readonly raft: Raft
   readonly #host: Host
   readonly #options: ReplicaOptions
-  readonly #batch = new Batch<R>()
+  /** What Raft has not taken yet; then it goes to the proposals. */
+  readonly #buffer: ProposalBuffer<R>
   readonly #proposals = new Proposals<R>()
   readonly #reads = new Reads<R>()
   readonly #waiters: Waiters<R>
-  /** Sealed while a leadership transfer is under way; proposed when that fails. */
-  #held: SealedBatch<R>[] = []
-  #heldBytes = 0
+  readonly #chores: Chores<R>
   readonly #applyWork: Message[] = []
   /** What was last handed to storage; a commit index alone waits for the next write. */
   #written: HardState
@@ -82,8 +83,6 @@ export class Replica<R> {
   #installed: Index = 0
   readonly #digests = new Digests()
   #deposed: Timer | null = null
-  /** Deposed, and no new leader is known yet: what never reached the log waits to hear whom to ask. */
-  #orphaned = false
   readonly #succession: Succession
   readonly #convalescence: Convalescence
   /** Takes over the machine's state when Raft accepts the snapshot that is waiting. */
@@ -104,7 +103,9 @@ export class Replica<R> {
     this.#options = options
     this.shard = shard
     this.machine = machine
+    this.#buffer = new ProposalBuffer(host.clock)
     this.#waiters = new Waiters(host.clock, waiter => this.#repropose(waiter))
+    this.#chores = new Chores(host)
     this.#applied = applied
     this.#hard = log.initialState().hardState
     this.#written = this.#hard
@@ -161,7 +162,7 @@ export class Replica<R> {
 
   /** Commands whose fate is open, reads and waits: what a graceful stop waits for. */
   get open(): number {
-    return this.#batch.count + this.#held.length + this.#proposals.size + this.#reads.size
+    return this.#buffer.size + this.#proposals.size + this.#reads.size
   }
 
   /**
@@ -179,10 +180,8 @@ export class Replica<R> {
   ): Refusal | null {
     if (!this.#leads || this.#stopped) return 'not-leader'
     if (grows && this.#host.diskFull) return 'disk-full'
-    const open = this.#proposals.bytes + this.#heldBytes + this.#batch.bytes
-    if (open > this.#options.openBytesMax) return 'overloaded'
-    if (this.#batch.full) this.#seal()
-    this.#batch.add(asker, ticket, argv, producer)
+    if (this.#proposals.bytes + this.#buffer.bytes > this.#options.openBytesMax) return 'overloaded'
+    this.#buffer.add(asker, ticket, argv, producer)
     this.#host.schedule()
     return null
   }
@@ -251,6 +250,7 @@ export class Replica<R> {
     if (this.amnesiac) return
     this.#convalescence.tick()
     this.raft.tick()
+    this.#chores.tick()
   }
 
   receive(message: Message): void {
@@ -277,14 +277,24 @@ export class Replica<R> {
   /** Hands what clients left to Raft: first the writes, then one round for the reads. */
   submit(): void {
     this.#noteLeader()
+    if (this.#leads && this.#chores.mayAsk && !this.#stopped) this.#doChores()
     // While the disk has the batch before, commands gather for the next: an entry and
     // its messages cost the same for one command as for a thousand.
-    if (this.#batch.count > 0 && !this.#host.diskBusy) this.#seal()
-    this.#proposeHeld()
+    if (!this.#host.diskBusy) this.#buffer.seal()
+    this.#proposeSealed()
     if (this.#reads.mayBegin) {
       if (this.#leads) this.raft.readIndex(this.#reads.begin(this.raft.lastIndex))
-      else if (!this.#orphaned) this.#reads.loseAll('moved')
+      else if (!this.#buffer.isOrphaned) this.#reads.loseAll('moved')
     }
+  }
+
+  #doChores(): void {
+    const argv = this.machine.chore(this.#host.clock.now())
+    if (argv === null) {
+      this.#chores.rest()
+      return
+    }
+    this.#buffer.add(this.#chores.begin(), 0, argv, null)
   }
 
   /** Takes one Ready apart. @returns whether there was one */
@@ -359,7 +369,7 @@ export class Replica<R> {
     this.#stopped = true
     this.#deposed?.cancel()
     this.#succession.stop()
-    this.#loseUnsent()
+    this.#buffer.loseAll()
     this.#reads.loseAll('moved')
     this.#waiters.loseAll('unblocked')
     this.#proposals.loseAll('in-doubt')
@@ -424,35 +434,19 @@ export class Replica<R> {
     this.machine.takeReadyKeys()
   }
 
-  #seal(): void {
-    const sealed = this.#batch.seal(this.#host.clock.now())
-    this.#held.push(sealed)
-    this.#heldBytes += sealed.payload.length
-  }
-
-  #proposeHeld(): void {
-    while (this.#held.length > 0) {
+  #proposeSealed(): void {
+    const buffer = this.#buffer
+    for (let sealed = buffer.next(); sealed !== null; sealed = buffer.next()) {
       if (!this.#leads) {
-        if (!this.#orphaned) this.#loseUnsent()
+        if (!buffer.isOrphaned) buffer.loseAll()
         return
       }
-      const sealed = this.#held[0] as SealedBatch<R>
       // Dropped while leading: a transfer is under way. It ends in this leader's
       // favour or in a MOVED for those who asked.
       if (this.raft.propose([sealed.payload]) !== null) return
-      this.#held.shift()
-      this.#heldBytes -= sealed.payload.length
+      buffer.proposed()
       this.#proposals.add(this.raft.lastIndex, this.raft.term, sealed)
     }
-  }
-
-  /** Those whose commands never reached Raft: surely not done. */
-  #loseUnsent(): void {
-    if (this.#batch.count > 0) this.#seal()
-    const held = this.#held
-    this.#held = []
-    this.#heldBytes = 0
-    for (const sealed of held) loseBatch(sealed, 'moved')
   }
 
   #applyEntry(entry: Entry): void {
@@ -520,7 +514,7 @@ export class Replica<R> {
   #repropose(waiter: Waiter<R>): void {
     if (waiter.write === null || waiter.proposed || !this.#leads) return
     waiter.proposed = true
-    this.#batch.add(waiter, waiter.ticket, waiter.write.argv, waiter.write.producer)
+    this.#buffer.add(waiter, waiter.ticket, waiter.write.argv, waiter.write.producer)
     this.#host.schedule()
   }
 
@@ -537,16 +531,16 @@ export class Replica<R> {
     if (led && !leads) this.#stepDown(term)
     // Raft drops the reads of an older term, also of a leader that was elected again at once.
     else if (led) this.#reads.loseAll('moved')
-    if (this.#orphaned && leader !== NO_NODE) this.#endOrphanage()
+    if (leader !== NO_NODE && this.#buffer.isOrphaned) this.#adoptOrphans()
   }
 
   #stepDown(term: Term): void {
     this.#waiters.loseAll('unblocked')
-    this.#orphaned = true
+    this.#buffer.orphan()
     this.#deposed?.cancel()
     this.#deposed = this.#host.clock.after(this.#options.inDoubtAfter, () => {
       this.#deposed = null
-      if (this.#orphaned) this.#endOrphanage()
+      if (this.#buffer.isOrphaned) this.#adoptOrphans()
       this.#proposals.loseBefore(term)
     })
   }
@@ -556,11 +550,9 @@ export class Replica<R> {
    * known or has been unknown for too long. When leadership changes hands in
    * order this is how its clients see a redirect and nothing else.
    */
-  #endOrphanage(): void {
-    this.#orphaned = false
+  #adoptOrphans(): void {
     this.#reads.loseAll('moved')
-    // If this node leads again, they are proposed after all.
-    if (!this.#leads) this.#loseUnsent()
+    this.#buffer.adopt(this.#leads)
   }
 }
 

@@ -310,9 +310,13 @@ export class Turn implements Host, NetworkListener {
   #round(): boolean {
     let worked = false
     for (const replica of this.#replicas.values()) worked = replica.gather() || worked
-    worked = this.#writeQueued() || worked
-    // Envelopes leave before anything is applied: the followers' disks work meanwhile.
+    // Envelopes leave before the own write begins, and before anything is applied: a
+    // follower's word takes two more hops than that of the own disk.
     this.#outbox.flush()
+    if (this.#writeQueued()) {
+      worked = true
+      this.#outbox.flush()
+    }
     for (const replica of this.#replicas.values()) {
       worked = replica.apply() || worked
       replica.serveReads()

@@ -6,21 +6,18 @@
 // is ready. A batch that needs more than is there says so with `require`, and
 // then the slices follow each other without a pause.
 //
-// Segments that the log is done with are kept and filled with zeros again: their
-// blocks are allocated and their pages are in memory. Beside a load of 300,000 XADD/s
-// on three nodes of one machine, a third of all CPU time went into pages that the
-// page cache had never held before.
+// It is a segment that the log is done with, if there is one (recycled-segments.ts),
+// or else a new file.
 
 import { assert } from '../base/assert.ts'
 import { asDiskError, type Disk, type DiskError, type DiskFile, removeLeftover } from './disk.ts'
+import type { RecycledSegments } from './recycled-segments.ts'
 import { segmentName } from './segment.ts'
 
 const SLICE_BYTES = 1024 * 1024
 const ZEROS = Buffer.alloc(SLICE_BYTES)
 /** Slices are prepared at this multiple of the log's own growth: ready when half a segment is used. */
 const LEAD = 2
-/** Old segments that are kept: about what one snapshot sets free. */
-const KEPT_MAX = 6
 
 export type ReadySpare = {
   readonly number: number
@@ -33,8 +30,7 @@ export class SpareSegment {
   readonly #directory: string
   /** Size of a segment, unless a batch needs a larger one. */
   readonly #nominalBytes: number
-  /** Old segments of that size, by path, under names that a start removes. */
-  readonly #kept: string[] = []
+  readonly #recycled: RecycledSegments
   #number = 0
   #file: DiskFile | null = null
   /** Zeros that are synced, how many are wanted in the end, and how many may be there by now. */
@@ -47,10 +43,11 @@ export class SpareSegment {
   #isClosed = false
   #waiting: ((error: DiskError | null) => void) | null = null
 
-  constructor(disk: Disk, directory: string, nominalBytes: number) {
+  constructor(disk: Disk, directory: string, nominalBytes: number, recycled: RecycledSegments) {
     this.#disk = disk
     this.#directory = directory
     this.#nominalBytes = nominalBytes
+    this.#recycled = recycled
   }
 
   /** Begins the segment `number`. The one before must have been taken. */
@@ -95,40 +92,6 @@ export class SpareSegment {
     return { number: this.#number, allocated: this.#target, file }
   }
 
-  /**
-   * Takes the closed files of segments that the log is done with, in the log's order: to
-   * be used again, or to be removed. Nothing in them changes before they have lost their
-   * names for good, or a crash would bring a segment back with other content.
-   */
-  retire(segments: readonly { readonly number: number; readonly allocated: number }[]): void {
-    const leaving: string[] = []
-    for (const { number, allocated } of segments) {
-      const path = `${this.#directory}/${segmentName(number)}`
-      const isWanted = this.#kept.length + leaving.length < KEPT_MAX
-      if (!isWanted || allocated !== this.#nominalBytes) {
-        this.#disk.removeLater(path)
-        continue
-      }
-      try {
-        this.#disk.rename(path, `${path}.tmp`)
-        leaving.push(`${path}.tmp`)
-      } catch (error) {
-        // It keeps its name, and the next start removes it.
-        asDiskError(error)
-      }
-    }
-    // Nothing waits for it: a removal that a crash undoes is made again at the next start.
-    this.#disk.syncDirectoryLater(this.#directory, error => {
-      if (error === null) this.#kept.push(...leaving)
-      else for (const path of leaving) this.#disk.removeLater(path)
-    })
-  }
-
-  /** Gives back the space of what is kept. */
-  release(): void {
-    for (const path of this.#kept.splice(0)) this.#disk.removeLater(path)
-  }
-
   close(): void {
     this.#isClosed = true
     this.#waiting = null
@@ -169,9 +132,9 @@ export class SpareSegment {
 
   /** A file to be filled, of nothing or of what an old segment held. */
   #open(): DiskFile {
-    const kept = this.#target === this.#nominalBytes ? this.#kept.shift() : undefined
-    if (kept === undefined) return this.#disk.open(this.#temporary(), 'create')
-    this.#disk.rename(kept, this.#temporary())
+    const old = this.#target === this.#nominalBytes ? this.#recycled.take() : null
+    if (old === null) return this.#disk.open(this.#temporary(), 'create')
+    this.#disk.rename(old, this.#temporary())
     return this.#disk.open(this.#temporary(), 'write')
   }
 

@@ -329,10 +329,9 @@ export class Storage {
   #setFull(isFull: boolean): void {
     if (isFull === this.#isFull) return
     this.#isFull = isFull
-    if (isFull) {
-      this.#wal.releaseSpace()
-      this.#logger.warn({}, 'disk is nearly full: growing writes are refused')
-    } else this.#logger.info({}, 'disk has space again')
+    this.#wal.holdSpace(!isFull)
+    if (isFull) this.#logger.warn({}, 'disk is nearly full: growing writes are refused')
+    else this.#logger.info({}, 'disk has space again')
   }
 
   /** @param before what is written before it in the same batch, perhaps of the same shard */

@@ -10,6 +10,7 @@ import { assert } from '../base/assert.ts'
 import type { NodeId } from '../base/types.ts'
 import { BatchEncoder, type BatchItem, itemBytes } from './batch-encoder.ts'
 import type { Disk, DiskDone, DiskFile } from './disk.ts'
+import { RecycledSegments } from './recycled-segments.ts'
 import { SEGMENT_HEADER_BYTES, type Segment } from './segment.ts'
 import { SpareSegment } from './spare-segment.ts'
 
@@ -43,6 +44,7 @@ export class Wal {
   readonly #options: WalOptions
   readonly #encoder = new BatchEncoder()
   readonly #segments: Segment[]
+  readonly #recycled: RecycledSegments
   readonly #spare: SpareSegment
   #offset: number
   #previous: number
@@ -57,7 +59,9 @@ export class Wal {
     this.#offset = end.offset
     this.#previous = end.previous
     this.#mark = this.#current.base + end.offset
-    this.#spare = new SpareSegment(disk, options.directory, options.segmentBytes)
+    const { directory, segmentBytes } = options
+    this.#recycled = new RecycledSegments(disk, directory, segmentBytes)
+    this.#spare = new SpareSegment(disk, directory, segmentBytes, this.#recycled)
     this.#spare.begin(this.#current.number + 1)
   }
 
@@ -127,12 +131,12 @@ export class Wal {
       oldest.file.close()
       retired.push(oldest)
     }
-    if (retired.length > 0) this.#spare.retire(retired)
+    if (retired.length > 0) this.#recycled.retire(retired)
   }
 
-  /** Gives back space that is held for later. */
-  releaseSpace(): void {
-    this.#spare.release()
+  /** Whether space of segments that were retired may be held for later. */
+  holdSpace(holds: boolean): void {
+    this.#recycled.hold(holds)
   }
 
   close(): void {

@@ -65,6 +65,11 @@ export class MetaMachine {
     this.#digest = crc32c(payload, this.#digest)
   }
 
+  /** Nothing to do of one's own accord. */
+  chore(): null {
+    return null
+  }
+
   takeReadyKeys(): readonly string[] {
     return []
   }

@@ -5,7 +5,7 @@
 //   nil      the missing bulk                    nil[]   the missing array (both are `_` in RESP3)
 //   [a, b]   array                               ~[a, b]  set
 //   {a: b}   map, flat in RESP2                  <a: b>   map, an array of pairs in RESP2
-//   ?        anything
+//   ?        anything                            -"ERR text"          error within another reply
 
 import type { Protocol, Wire } from './wire.ts'
 
@@ -70,6 +70,10 @@ class Parser {
     }
     const kind = OPENERS[mark]
     if (kind !== undefined) return { kind, items: this.#items() }
+    if (this.#text.startsWith('-"', this.#at)) {
+      this.#at += 1
+      return { kind: 'error', text: this.#quoted() }
+    }
     const number = this.#match(/-?\d+/y)
     if (number !== null) return { kind: 'integer', text: number }
     if (mark === '-') {
@@ -143,12 +147,17 @@ export function printWire(wire: Wire): string {
     case 'map': {
       const out: string[] = []
       for (let i = 0; i < wire.items.length; i += 2)
-        out.push(`${printWire(wire.items[i] as Wire)}: ${printWire(wire.items[i + 1] as Wire)}`)
+        out.push(`${printItem(wire.items[i] as Wire)}: ${printItem(wire.items[i + 1] as Wire)}`)
       return `{${out.join(', ')}}`
     }
     default:
-      return `${wire.type === 'set' ? '~' : ''}[${wire.items.map(printWire).join(', ')}]`
+      return `${wire.type === 'set' ? '~' : ''}[${wire.items.map(printItem).join(', ')}]`
   }
+}
+
+/** Within other replies an error has quotes, or it would not end. */
+function printItem(wire: Wire): string {
+  return wire.type === 'error' ? `-${quote(wire.text)}` : printWire(wire)
 }
 
 /** The reply in this notation, from what a server sent in RESP2 and in RESP3: for recording. */
@@ -159,7 +168,9 @@ export function printBoth(two: Wire, three: Wire): string {
   const flat = paired
     ? two.items.flatMap(item => ('items' in item ? item.items : [item]))
     : two.items
-  const items = three.items.map((item, i) => printBoth(flat[i] as Wire, item))
+  const items = three.items.map((item, i) =>
+    item.type === 'error' ? printItem(item) : printBoth(flat[i] as Wire, item),
+  )
   if (three.type !== 'map') return `${three.type === 'set' ? '~' : ''}[${items.join(', ')}]`
   const out: string[] = []
   for (let i = 0; i < items.length; i += 2) out.push(`${items[i]}: ${items[i + 1]}`)

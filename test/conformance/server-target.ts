@@ -116,6 +116,13 @@ export class ServerTarget implements Target {
     return this.receive(0)
   }
 
+  /** Asks on a connection of several, something that does not wait. */
+  async askOn(connection: number, words: readonly string[]): Promise<Wire> {
+    const peer = await this.#connection(connection)
+    peer.write(words)
+    return peer.read()
+  }
+
   /** Sends many commands at once. */
   async askAll(commands: readonly (readonly string[])[]): Promise<Wire[]> {
     const peer = await this.#connection(0)
@@ -175,6 +182,9 @@ export class RedisServer {
       '',
       '--appendonly',
       'no',
+      // A script that makes a value grow without end must not take the machine with it.
+      '--maxmemory',
+      '1gb',
     ]
     const child = spawn(REDIS_PATH, options, { stdio: 'ignore' })
     const deadline = Date.now() + START_MS_MAX

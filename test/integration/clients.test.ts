@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Cluster } from 'ioredis'
-import { createClient, createCluster } from 'redis'
+import { createClient, createCluster, WatchError } from 'redis'
 import { LocalCluster } from '../chaos/cluster.ts'
 import { redisCliSession, withoutRedisCli } from './redis-cli-session.ts'
 
@@ -89,6 +89,13 @@ async function ioredisSession(ports: readonly number[], keys: readonly string[])
       assert.deepEqual(await client.xread('COUNT', 1, 'STREAMS', key, '2-98'), [
         [key, [['2-99', ['n', '99']]]],
       ])
+      const done = await client.multi().xadd(key, '3-1', 'n', '1').xlen(key).exec()
+      assert.deepEqual(done, [
+        [null, '3-1'],
+        [null, 103],
+      ])
+      const refused = client.multi().xadd(key, '4-1', 'n', '1').xadd(key, '3-1', 'n', '1').exec()
+      assert.match(String((await refused)?.[1]?.[0]), /equal or smaller than the target/)
     }
   } finally {
     client.disconnect()
@@ -118,7 +125,9 @@ async function nodeRedisSession(ports: readonly number[], keys: readonly string[
       )
       assert.equal(added.at(-1), '2-199')
       assert.equal(await client.xLen(key), 201)
-      assert.equal((await client.xInfoStream(key)).length, 201)
+      const done = await client.multi().xAdd(key, '3-0', { n: '1' }).xLen(key).exec()
+      assert.deepEqual(done, ['3-0', 202])
+      assert.equal((await client.xInfoStream(key)).length, 202)
     }
   } finally {
     await client.close()
@@ -138,6 +147,15 @@ async function resp3Session(port: number, key: string): Promise<void> {
     await client.xGroupCreate(key, 'g', '0')
     const [group] = await client.xInfoGroups(key)
     assert.equal(group?.name, 'g')
+    await client.watch(key)
+    assert.deepEqual(await client.multi().xAdd(key, '2-1', { n: '1' }).ping().exec(), [
+      '2-1',
+      'PONG',
+    ])
+    await client.watch(key)
+    await client.xAdd(key, '3-1', { n: '1' })
+    await assert.rejects(client.multi().xDel(key, '1-1').exec(), WatchError)
+    assert.equal(await client.xLen(key), 3)
   } finally {
     await client.close()
   }

@@ -17,6 +17,8 @@ export type ActorKnobs = {
 export type Stage = {
   readonly world: World
   readonly history: Operation[]
+  /** What actors saw that must never be. */
+  readonly violations: string[]
   readonly knobs: ActorKnobs
 }
 

@@ -41,6 +41,10 @@ export type Task = {
   readonly block: number
   /** Error words that are a legal answer. */
   readonly expects?: readonly string[]
+  /** The commands between MULTI and the EXEC that `words` says. */
+  readonly transaction?: readonly Words[]
+  /** Sent here or not at all: what the connection watches counts. */
+  readonly pinned?: Connection | null
 }
 
 export type Ending = {
@@ -50,10 +54,20 @@ export type Ending = {
   readonly reply: Plain
   /** How often it may have taken effect. */
   readonly attempts: number
+  /** Where it was answered. */
+  readonly connection: Connection | null
 }
 
 /** Errors that promise that nothing was done. */
-const NOT_DONE = new Set(['CLUSTERDOWN', 'TRYAGAIN', 'LOADING', 'MISCONF', 'OOM', 'UNBLOCKED'])
+const NOT_DONE = new Set([
+  'CLUSTERDOWN',
+  'EXECABORT',
+  'LOADING',
+  'MISCONF',
+  'OOM',
+  'TRYAGAIN',
+  'UNBLOCKED',
+])
 /** An impatient client goes elsewhere while the leader it spoke to still believes in itself. */
 const ANSWER_WITHIN: readonly [Us, Us] = [200_000, 3_000_000]
 const RETRY_MEAN: Us = 60_000
@@ -135,15 +149,17 @@ export class Client {
     flight.ticket = ticket
     flight.sent = false
     this.#flights.set(ticket, flight)
-    const connection = this.#connect(this.#target(flight.task.key))
-    if (connection === null) {
+    const { task } = flight
+    const connection = task.pinned ?? this.#connect(this.#target(task.key))
+    if (connection === null || !connection.open) {
       this.#later(flight)
       return
     }
     flight.connection = connection
     flight.sent = true
-    connection.send(flight.task.words, ticket, flight.task.producer)
-    const limit = this.#answerWithin + flight.task.block * 1000
+    if (task.transaction === undefined) connection.send(task.words, ticket, task.producer)
+    else connection.sendTransaction(task.transaction, ticket, task.producer)
+    const limit = this.#answerWithin + task.block * 1000
     this.#world.scheduler.after(limit, this.id, 'client-timeout', () => {
       if (this.#flights.get(ticket) !== flight || !flight.sent) return
       // Whatever it was stuck on, the next attempt takes another connection.
@@ -225,7 +241,8 @@ export class Client {
   #later(flight: Flight, mean: Us = RETRY_MEAN): void {
     const { scheduler } = this.#world
     flight.connection = null
-    if (scheduler.now - flight.begun > this.patience) {
+    const isPinned = flight.task.pinned !== undefined
+    if (isPinned || scheduler.now - flight.begun > this.patience) {
       this.#end(flight, flight.unknown > 0 ? 'info' : 'fail', null)
       return
     }
@@ -242,6 +259,8 @@ export class Client {
     scheduler.tell(this.id, `${flight.task.words.join(' ')} -> ${outcome} ${formatPlain(reply)}`)
     const attempts =
       flight.task.producer === null ? flight.unknown + (outcome === 'fail' ? 0 : 1) : 1
-    flight.done({ outcome, t0: flight.begun / 1000, t1, reply, attempts: Math.max(1, attempts) })
+    const { begun, connection } = flight
+    const ending = { outcome, t0: begun / 1000, t1, reply, connection }
+    flight.done({ ...ending, attempts: Math.max(1, attempts) })
   }
 }

@@ -103,6 +103,8 @@ export class Cluster implements World {
   readonly nodes: readonly NodeId[]
   readonly machines: readonly SimNode[]
   readonly #prng: Prng
+  /** Files of which power cuts left some unsynced sectors and took others. */
+  tornFiles = 0
   /** Clients that must hear of a node's death. */
   readonly onDeath: ((node: NodeId) => void)[] = []
 
@@ -159,7 +161,7 @@ export class Cluster implements World {
     this.scheduler.tell(id, `dies: ${how}`)
     this.#bury(machine, how !== 'kill')
     if (how === 'kill') machine.disk.kill()
-    else if (how === 'power') machine.disk.crash()
+    else if (how === 'power') this.tornFiles += machine.disk.crash()
     else machine.disk.crashHard()
   }
 

@@ -10,7 +10,7 @@ import type { Producer } from '../../src/broker/ports.ts'
 import type { Session } from '../../src/broker/session.ts'
 import type { Process } from './host.ts'
 import type { Links } from './links.ts'
-import { type Plain, plainOf } from './plain.ts'
+import { type Plain, plainOf, Refused } from './plain.ts'
 import type { Scheduler } from './scheduler.ts'
 
 /** A node as clients reach it. */
@@ -40,6 +40,8 @@ export class Connection {
   #session: Session | null = null
   /** What the door has read but may not hand on yet. */
   readonly #waiting: Waiting[] = []
+  /** What was refused first between a MULTI and its EXEC, by the ticket of the EXEC. */
+  readonly #refusals = new Map<number, Refused>()
   #paused = false
   #open = true
 
@@ -61,7 +63,7 @@ export class Connection {
       const options = { door: 'resp' as const, ordered: true, address, localAddress: '10.0.0.1:1' }
       this.#session = front.broker.connect(
         {
-          answer: (ticket, reply) => this.#answer(ticket, plainOf(reply)),
+          answer: (ticket, reply) => this.#take(ticket, plainOf(reply)),
           resume: () => this.#resume(),
           close: () => this.hangUp(),
         },
@@ -79,6 +81,21 @@ export class Connection {
     const bytes = words.reduce((sum, word) => sum + word.length + 10, 0)
     this.#toNode(bytes, () => {
       this.#waiting.push({ words, ticket, producer })
+      this.#resumeWaiting()
+    })
+  }
+
+  /** Sends a whole transaction at once; it is answered by its EXEC, or by why that cannot be. */
+  sendTransaction(commands: readonly Words[], ticket: number, producer: Producer | null): void {
+    if (!this.#open) return
+    const queued = [['MULTI'], ...commands].map(words => ({
+      words,
+      ticket: -ticket,
+      producer: null,
+    }))
+    const bytes = commands.flat().reduce((sum, word) => sum + word.length + 10, 50)
+    this.#toNode(bytes, () => {
+      this.#waiting.push(...queued, { words: ['EXEC'], ticket, producer })
       this.#resumeWaiting()
     })
   }
@@ -108,6 +125,17 @@ export class Connection {
     this.#links.carry(this.#client, this.node, bytes, true, () =>
       this.#front.process.deliver(0, 'client', arrive),
     )
+  }
+
+  #take(ticket: number, reply: Plain): void {
+    if (ticket < 0) {
+      if (reply instanceof Refused && !this.#refusals.has(-ticket))
+        this.#refusals.set(-ticket, reply)
+      return
+    }
+    const refusal = this.#refusals.get(ticket)
+    this.#refusals.delete(ticket)
+    this.#answer(ticket, refusal ?? reply)
   }
 
   #answer(ticket: number, reply: Plain): void {

@@ -1,8 +1,10 @@
 // A disk in memory that loses, tears and reorders what was not synced.
 //
-// What a real disk promises, and no more: a write that was synced stays. Of what
-// was not, a crash keeps any subset, sector by sector (512 bytes), in any order;
-// a file's growth likewise. Creations, renames and removals stay once their
+// What the port promises, and no more: a write that was synced stays. Of what was
+// not, a crash keeps any subset, sector by sector (512 bytes), in any order; a
+// file's growth likewise. Of a write that was only asked for, the first blocks may
+// be there when its process dies. Behind a write there are sometimes zeros, up to the
+// next multiple of 4 KiB. Creations, renames and removals stay once their
 // directory was synced; before that, any subset of them. All chance comes from
 // the given Random, so a seed repeats a run.
 //
@@ -12,7 +14,7 @@
 //   disk.faults                           what goes wrong meanwhile
 //   disk.flipBit(path, bit), zeroSector   decay at rest
 //
-// A crash of the process alone (kill -9) loses nothing that was written: `kill()`.
+// A crash of the process alone (kill -9) loses nothing that took place: `kill()`.
 
 import type { Random } from '../../src/base/random.ts'
 import {
@@ -22,8 +24,11 @@ import {
   DiskError,
   type DiskFile,
 } from '../../src/storage/disk.ts'
+import { Directory, Inode } from './platter.ts'
 
 const SECTOR = 512
+/** What writes are rounded up to by a disk that takes whole blocks only. */
+const BLOCK = 4096
 
 /** Where time comes from. */
 export type FakeDiskPort = {
@@ -46,105 +51,11 @@ export type DiskFaults = {
   latency: (() => number) | null
 }
 
-/** A file's content: what the page cache shows, and which sectors of it the disk may not have. */
-class Inode {
-  /** What reads show. */
-  live = Buffer.alloc(0)
-  size = 0
-  /** What survives any crash. */
-  durable = Buffer.alloc(0)
-  durableSize = 0
-  readonly dirty = new Set<number>()
-
-  write(bytes: Uint8Array, position: number): void {
-    const end = position + bytes.length
-    if (end > this.live.length) {
-      const grown = Buffer.alloc(Math.max(end, this.live.length * 2))
-      this.live.copy(grown, 0, 0, this.size)
-      this.live = grown
-    }
-    if (end > this.size) this.size = end
-    this.live.set(bytes, position)
-    for (let at = Math.floor(position / SECTOR); at * SECTOR < end; at += 1) this.dirty.add(at)
-  }
-
-  truncate(size: number): void {
-    this.live.fill(0, size)
-    this.size = size
-    for (let at = Math.floor(size / SECTOR); at * SECTOR < this.live.length; at += 1) {
-      this.dirty.add(at)
-    }
-  }
-
-  /** Makes a sector what reads show. */
-  settle(sector: number): void {
-    const from = sector * SECTOR
-    const to = Math.min(this.size, from + SECTOR)
-    if (from >= to) return
-    if (this.durable.length < to) {
-      const grown = Buffer.alloc(Math.max(to, this.live.length))
-      this.durable.copy(grown)
-      this.durable = grown
-    }
-    this.live.copy(this.durable, from, from, to)
-  }
-
-  sync(): void {
-    for (const sector of this.dirty) this.settle(sector)
-    this.dirty.clear()
-    this.durableSize = this.size
-  }
-
-  /** Of the unsynced sectors, and of the growth, what `keeps` says. */
-  crash(keeps: () => boolean): void {
-    for (const sector of [...this.dirty].sort((a, b) => a - b)) if (keeps()) this.settle(sector)
-    if (this.durableSize !== this.size && keeps()) this.durableSize = this.size
-    this.dropUnsynced()
-  }
-
-  /** Back to what the disk has. */
-  dropUnsynced(): void {
-    const kept = Buffer.alloc(this.durableSize)
-    this.durable.copy(kept, 0, 0, Math.min(this.durable.length, this.durableSize))
-    this.live = kept
-    this.size = this.durableSize
-    this.durable = Buffer.from(kept)
-    this.dirty.clear()
-  }
-}
-
-/** Names that changed and whose directory was not synced since, in order. */
-type NameChange = { readonly name: string; readonly inode: Inode | null }
-
-class Directory {
-  readonly live = new Map<string, Inode>()
-  durable = new Map<string, Inode>()
-  /** A rename is one group: it happens whole or not at all. */
-  pending: (readonly NameChange[])[] = []
-
-  change(changes: readonly NameChange[]): void {
-    apply(this.live, changes)
-    this.pending.push(changes)
-  }
-
-  sync(): void {
-    this.durable = new Map(this.live)
-    this.pending = []
-  }
-
-  crash(keeps: () => boolean): void {
-    for (const changes of this.pending) if (keeps()) apply(this.durable, changes)
-    this.pending = []
-    this.live.clear()
-    for (const [name, inode] of this.durable) this.live.set(name, inode)
-  }
-}
-
-function apply(names: Map<string, Inode>, changes: readonly NameChange[]): void {
-  for (const { name, inode } of changes) {
-    if (inode === null) names.delete(name)
-    else names.set(name, inode)
-  }
+/** A write that was asked for and has not taken place. */
+type Run = {
+  readonly inode: Inode
+  readonly parts: readonly Uint8Array[]
+  readonly position: number
 }
 
 export class FakeDisk {
@@ -164,15 +75,14 @@ export class FakeDisk {
 
   /** The disk of one process; the one before it is dead. */
   view(): Disk {
-    this.#view?.end()
+    this.#end(false)
     this.#view = new FakeDiskView(this, this.#port)
     return this.#view
   }
 
-  /** Power failure: of what was not synced, any subset stays. */
-  crash(): void {
-    this.#view?.end()
-    this.#view = null
+  /** Power failure: of what was not synced, any subset stays. @returns how many files were torn by it */
+  crash(): number {
+    this.#end(true)
     const keeps = (): boolean => this.#port.random.below(2) === 0
     const inodes = new Set<Inode>()
     for (const directory of this.#directories.values()) {
@@ -180,13 +90,14 @@ export class FakeDisk {
       for (const inode of directory.durable.values()) inodes.add(inode)
     }
     for (const directory of this.#directories.values()) directory.crash(keeps)
-    for (const inode of inodes) inode.crash(keeps)
+    let torn = 0
+    for (const inode of inodes) if (inode.crash(keeps)) torn += 1
+    return torn
   }
 
   /** Power failure that keeps nothing unsynced. */
   crashHard(): void {
-    this.#view?.end()
-    this.#view = null
+    this.#end(false)
     for (const directory of this.#directories.values()) {
       for (const inode of directory.live.values()) inode.dropUnsynced()
       directory.crash(() => false)
@@ -196,8 +107,7 @@ export class FakeDisk {
 
   /** The process ends; the page cache stays. */
   kill(): void {
-    this.#view?.end()
-    this.#view = null
+    this.#end(true)
   }
 
   /** Paths of all files, sorted. */
@@ -272,6 +182,21 @@ export class FakeDisk {
     return inode
   }
 
+  /** Ends the view. @param leavesParts whether writes that were on their way may have begun */
+  #end(leavesParts: boolean): void {
+    const view = this.#view
+    this.#view = null
+    view?.end()
+    if (view === null || !leavesParts) return
+    for (const run of view.runs) {
+      const bytes = Buffer.concat(run.parts)
+      const lead = run.position % BLOCK
+      const blocks = this.#port.random.below(Math.ceil((lead + bytes.length) / BLOCK) + 1)
+      const count = Math.min(bytes.length, blocks * BLOCK - lead)
+      if (count > 0) run.inode.write(bytes.subarray(0, count), run.position)
+    }
+  }
+
   usedBytes(): number {
     let used = 0
     for (const { live } of this.#directories.values()) {
@@ -283,6 +208,8 @@ export class FakeDisk {
 
 class FakeDiskView implements Disk {
   readonly disk: FakeDisk
+  /** Writes on their way. */
+  readonly runs = new Set<Run>()
   readonly #port: FakeDiskPort
   #isOver = false
 
@@ -364,6 +291,12 @@ class FakeDiskView implements Disk {
   }
 
   // For files.
+
+  /** What a write that ends at `end` puts behind itself. */
+  zerosBehind(end: number): Buffer {
+    const isDirect = this.#port.random.below(2) === 0
+    return Buffer.alloc(isDirect ? (BLOCK - (end % BLOCK)) % BLOCK : 0)
+  }
 
   /** Fails the operation as the faults say. `change` names what is about to change, if anything. */
   check(operation: DiskOperation, path: string, change: string | null): void {
@@ -448,28 +381,14 @@ class FakeFile implements DiskFile {
 
   /** The write and its sync are two steps: a crash between them tears it. */
   writeDurably(parts: readonly Uint8Array[], position: number, done: DiskDone): void {
-    this.#checkOpen()
-    this.#view.later(() => {
-      const error = this.#view.attempt(() => {
-        let at = position
-        for (const part of parts) {
-          this.#put(part, at)
-          at += part.length
-        }
-      })
-      return () => {
-        if (error === null) this.syncLater(done)
-        else done(error)
-      }
+    this.#run(parts, position, error => {
+      if (error === null) this.syncLater(done)
+      else done(error)
     })
   }
 
   writeLater(bytes: Uint8Array, position: number, done: DiskDone): void {
-    this.#checkOpen()
-    this.#view.later(() => {
-      const error = this.#view.attempt(() => this.#put(bytes, position))
-      return () => done(error)
-    })
+    this.#run([bytes], position, done)
   }
 
   sync(): void {
@@ -493,6 +412,26 @@ class FakeFile implements DiskFile {
 
   close(): void {
     this.#isClosed = true
+  }
+
+  /** Writes `parts`, and perhaps zeros behind them, at some later time. */
+  #run(parts: readonly Uint8Array[], position: number, done: DiskDone): void {
+    this.#checkOpen()
+    const zeros = this.#view.zerosBehind(position + lengthOf(parts))
+    const run: Run = { inode: this.#inode, parts: [...parts, zeros], position }
+    this.#view.runs.add(run)
+    this.#view.later(() => {
+      const error = this.#view.attempt(() => {
+        let at = position
+        for (const part of parts) {
+          this.#put(part, at)
+          at += part.length
+        }
+        if (zeros.length > 0) this.#inode.write(zeros, at)
+      })
+      this.#view.runs.delete(run)
+      return () => done(error)
+    })
   }
 
   /** A write without room, or one that fails, leaves a part of itself behind. */
@@ -533,4 +472,10 @@ function parentOf(path: string): string {
 
 function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1)
+}
+
+function lengthOf(parts: readonly Uint8Array[]): number {
+  let length = 0
+  for (const part of parts) length += part.length
+  return length
 }

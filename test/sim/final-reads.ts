@@ -58,7 +58,12 @@ class NodeReader {
   }
 }
 
-export type Keys = { readonly logs: readonly string[]; readonly groups: readonly string[] }
+export type Keys = {
+  readonly logs: readonly string[]
+  /** Written by transactions only. */
+  readonly transacted: readonly string[]
+  readonly groups: readonly string[]
+}
 
 /**
  * Reads all keys from all replicas on `nodes`.
@@ -74,7 +79,7 @@ export function readAll(
   const operations: Operation[] = []
   for (const node of nodes) {
     const reader = new NodeReader(cluster, node)
-    for (const key of [...keys.logs, ...keys.groups]) {
+    for (const key of [...keys.logs, ...keys.transacted, ...keys.groups]) {
       if (!votersOf(key).includes(node)) continue
       const at = cluster.scheduler.now / 1000
       const base = { process: READER, key, t0: at, t1: at, outcome: 'ok' as const, node }

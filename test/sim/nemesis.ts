@@ -16,6 +16,8 @@ import { Wear } from './wear.ts'
 const SECOND: Us = 1_000_000
 const HOUR_MS = 3_600_000
 const SAMPLE_EVERY: Us = 20_000
+/** How long power waits for a write; if none comes it goes all the same. */
+const WRITE_WITHIN: Us = SECOND
 
 export class Nemesis {
   readonly #cluster: Cluster
@@ -86,11 +88,17 @@ export class Nemesis {
   /** Each fault; false: there was nothing to strike. */
   readonly #strikes: Readonly<Record<FaultName, (prng: Prng) => boolean>> = {
     kill: prng => this.#crash(prng, this.#victim(prng), 'kill'),
-    'power-cut': prng =>
-      this.#crash(prng, this.#victim(prng), prng.chance(0.3) ? 'power-hard' : 'power'),
+    'power-cut': prng => {
+      const node = this.#victim(prng)
+      if (node !== null && prng.chance(0.5)) return this.#crashInWrite(prng, node, [node])
+      return this.#crash(prng, node, prng.chance(0.3) ? 'power-hard' : 'power')
+    },
     'power-cut-all': prng => {
+      const { nodes } = this.#cluster
+      const node = this.#victim(prng)
+      if (node !== null && prng.chance(0.5)) return this.#crashInWrite(prng, node, nodes)
       const how = prng.chance(0.3) ? 'power-hard' : 'power'
-      for (const node of this.#cluster.nodes) this.#crash(prng, node, how)
+      for (const each of nodes) this.#crash(prng, each, how)
       return true
     },
     pause: prng => this.#pause(prng),
@@ -142,6 +150,27 @@ export class Nemesis {
     if (node === null) return false
     this.#cluster.crash(node, how)
     this.#later(prng.logBetween(20_000, 4 * SECOND), () => this.#cluster.start(node))
+    return true
+  }
+
+  /** Power of `all` goes between a write of `node` to its log, or to the next segment, and the sync. */
+  #crashInWrite(prng: Prng, node: NodeId, all: readonly NodeId[]): boolean {
+    const { scheduler } = this.#cluster
+    const { faults } = this.#cluster.machine(node).disk
+    let isDone = false
+    const cut = (): void => {
+      if (isDone || this.#over) return
+      isDone = true
+      faults.before = null
+      for (const each of all) this.#crash(prng, each, 'power')
+    }
+    faults.before = (operation, path) => {
+      if (operation !== 'write' || !path.includes('/wal/')) return
+      faults.before = null
+      // The sync comes later than this event.
+      scheduler.after(0, 0, 'power cut', cut)
+    }
+    this.#later(WRITE_WITHIN, cut)
     return true
   }
 

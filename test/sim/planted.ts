@@ -261,6 +261,18 @@ const storage: readonly Planted[] = [
     caughtBy: { seeds: '1..80' },
   },
   {
+    name: 'recycles-before-sync',
+    what: 'a retired segment is filled with zeros while a crash may bring its name back (RAFT 4.1)',
+    edits: [
+      {
+        file: 'src/storage/recycled-segments.ts',
+        from: '    this.#leaving += leaving.length\n',
+        to: '    this.#kept.push(...leaving.splice(0))\n',
+      },
+    ],
+    caughtBy: { tests: 'test/unit/storage/recycled-segments.test.ts' },
+  },
+  {
     name: 'sync-error-ignored',
     what: 'a failed fsync is taken for a success (RAFT 4.3)',
     edits: [
@@ -299,8 +311,8 @@ const broker: readonly Planted[] = [
     edits: [
       {
         file: 'src/machine/machine.ts',
-        from: 'if (isKnown(known)) return known\n',
-        to: 'if (isKnown(known)) return this.#execute(this.#at)\n',
+        from: 'this.#skip(payload, end)\n      return known\n',
+        to: 'return this.#applyOne(payload, end, this.#at)\n',
       },
     ],
     caughtBy: WITHIN,
@@ -352,6 +364,42 @@ const broker: readonly Planted[] = [
       },
     ],
     caughtBy: WITHIN,
+  },
+  {
+    name: 'watch-not-compared',
+    what: 'a transaction is applied although a key that it watches was changed',
+    edits: [
+      {
+        file: 'src/machine/machine.ts',
+        from: 'if (this.isChanged(watches, at.now)) return NULL_ARRAY',
+        to: 'if (watches.length > this.#index) return NULL_ARRAY',
+      },
+    ],
+    caughtBy: WITHIN,
+  },
+  {
+    name: 'changes-not-in-snapshot',
+    what: 'a replica that takes a snapshot forgets which entry changed a key last',
+    edits: [
+      {
+        file: 'src/machine/snapshot.ts',
+        from: 'VERSION_WITHOUT_CHANGES ? reader.count() : 0',
+        to: 'VERSION_WITHOUT_CHANGES ? reader.count() * 0 : 0',
+      },
+    ],
+    caughtBy: { seeds: '1..120' },
+  },
+  {
+    name: 'exec-overtakes-watch',
+    what: 'a transaction does not wait for the WATCH before it',
+    edits: [
+      {
+        file: 'src/broker/transaction-road.ts',
+        from: 'return (transaction.writes || watch !== null) && session.reads > 0',
+        to: 'return transaction.writes && watch === null && session.reads > 0',
+      },
+    ],
+    caughtBy: { tests: 'test/unit/broker/*.test.ts' },
   },
   {
     name: 'claim-ignores-idle',

@@ -2,13 +2,61 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { slotOf } from '../../src/base/slot.ts'
+import type { NodeId } from '../../src/base/types.ts'
+import type { Task } from './client.ts'
+import { DATA_DIR } from './cluster.ts'
 import { Refused } from './plain.ts'
 import { KEY, PLAIN_KNOBS, Scenario } from './scenario.ts'
+
+const KiB = 1024
+const CRASHES = ['kill', 'power', 'power-hard'] as const
+type Crash = (typeof CRASHES)[number]
 
 /** Adds `count` entries, each acknowledged. */
 function addMany(scenario: Scenario, count: number): void {
   const client = scenario.client()
   for (let i = 0; i < count; i += 1) assert.equal(scenario.add(client).outcome, 'ok')
+}
+
+/** The node dies within the operation of its disk for which `isIt` holds first; what that operation was to do is not done. */
+function dieAt(
+  scenario: Scenario,
+  node: NodeId,
+  how: Crash,
+  isIt: (operation: string, path: string) => boolean,
+): void {
+  const { faults } = scenario.cluster.machine(node).disk
+  faults.before = (operation, path) => {
+    if (!isIt(operation, path)) return
+    faults.before = null
+    scenario.cluster.crash(node, how)
+    throw new Error('the process is dead')
+  }
+}
+
+function snapshotsOf(scenario: Scenario, node: NodeId): string[] {
+  const { disk } = scenario.cluster.machine(node)
+  return disk.paths().filter(path => path.startsWith(`${DATA_DIR}/snapshots/`))
+}
+
+/** The node's replica of the shard of `key`; not there while the node does not know the map. */
+function replicaOf(scenario: Scenario, node: NodeId, key = KEY) {
+  const { node: running } = scenario.cluster.machine(node)
+  const shard = scenario.cluster.machines
+    .find(each => (each.node?.map().epoch ?? 0) > 0)
+    ?.node?.map()
+    .ownerOf(slotOf(Buffer.from(key)))
+  return [...(running?.replicas() ?? [])].find(replica => replica.shard === shard)
+}
+
+/** A bit of a file flips while its node is down. */
+function flipAtRest(scenario: Scenario, node: NodeId, path: string, bit: number): void {
+  const machine = scenario.cluster.machine(node)
+  assert.equal(machine.up, false)
+  machine.disk.flipBit(path, bit)
+  machine.damaged = true
+  scenario.cluster.invariants.damaged(node)
 }
 
 test('single-voter-powercut: a cluster of one keeps what it acknowledged (etcd#14370)', () => {
@@ -287,3 +335,232 @@ test('empty-wal-file: a log that was begun and never written stops nobody (ra#17
   addMany(scenario, 2)
   scenario.finish()
 })
+
+/** What the disk does from the beginning of a snapshot until the log before it is gone. */
+const STEPS_OF_A_SNAPSHOT = [
+  'create snapshots',
+  'write snapshots',
+  'sync snapshots',
+  'rename snapshots',
+  'sync directory snapshots',
+  'write wal',
+  'sync wal',
+  'remove snapshots',
+  'rename wal',
+  'sync directory wal',
+]
+
+test('snapshot-log-gap: wherever power fails while a snapshot takes the place of the log, both fit (redisraft#43)', () => {
+  const scenario = new Scenario('snapshot gap', {
+    nodes: 1,
+    replicas: 1,
+    storage: {
+      ...PLAIN_KNOBS.storage,
+      segmentBytes: 4 * KiB,
+      snapshotLogBytes: 1_000,
+      logTailBytes: 0,
+    },
+  })
+  const machine = scenario.cluster.machine(1)
+  const client = scenario.client()
+  // Much log and little state, so that snapshots come often.
+  const words = ['XADD', 'filler', 'MAXLEN', '3', '*', 'v', 'x'.repeat(200)]
+  const filler: Task = { words, key: KEY, producer: null, repeatable: true, block: 0 }
+  for (const wanted of STEPS_OF_A_SNAPSHOT) {
+    for (const how of ['power', 'power-hard'] as const) {
+      for (let times = 1; times <= 3; times += 1) {
+        // Counted from where a snapshot's file is begun.
+        let hasBegun = false
+        let left = times
+        dieAt(scenario, 1, how, (operation, path) => {
+          const step = `${operation} ${path.split('/')[2]}`
+          hasBegun ||= step === 'create snapshots'
+          if (hasBegun && step === wanted) left -= 1
+          return left === 0
+        })
+        scenario.addLater(client)
+        scenario.until(`it dies: ${wanted}`, () => {
+          if (client.open === 0) client.begin(filler, () => {})
+          return !machine.up
+        })
+        scenario.cluster.start(1)
+        scenario.until('the client is answered', () => client.open === 0)
+        // Nobody could repair it.
+        assert.equal(replicaOf(scenario, 1)?.amnesiac, false)
+      }
+    }
+  }
+  scenario.finish()
+})
+
+test('half-written-snapshot: who dies while a snapshot is written or received comes up without it (redisraft#654)', () => {
+  const scenario = new Scenario('half-written', {
+    storage: {
+      ...PLAIN_KNOBS.storage,
+      segmentBytes: 256 * KiB,
+      snapshotLogBytes: 400 * KiB,
+      logTailBytes: 0,
+    },
+  })
+  const { cluster } = scenario
+  // Some chunks of state, so that a file can be half there, and more log than state.
+  const fill = (): void => {
+    const client = scenario.client()
+    for (let i = 0; i < 60; i += 1) {
+      const words = ['XADD', 'bulk', 'MAXLEN', '40', '*', 'v', 'x'.repeat(20 * KiB)]
+      assert.notEqual(scenario.ask(client, words, { key: KEY }).outcome, 'fail')
+    }
+    scenario.add(client)
+  }
+  /** Dies at the third write to a snapshot beyond `index` that is not whole. */
+  const dieHalfway = (node: NodeId, how: Crash, index: number): void => {
+    let writes = 0
+    dieAt(scenario, node, how, (operation, path) => {
+      const isHalf = path.endsWith('.snap.tmp') && Number(path.split('-')[1]) > index
+      if (operation === 'write' && isHalf) writes += 1
+      return writes === 3
+    })
+  }
+  const comeUp = (node: NodeId, how: Crash): void => {
+    const left = snapshotsOf(scenario, node).filter(path => path.endsWith('.tmp'))
+    if (how === 'kill') assert.equal(left.length, 1, 'there is half a snapshot')
+    cluster.start(node)
+    const stays = snapshotsOf(scenario, node).filter(path => !path.endsWith('.snap'))
+    assert.deepEqual(stays, [])
+    scenario.until('it serves', () => cluster.machine(node).node?.ready() === null)
+  }
+  fill()
+  for (const how of CRASHES) {
+    const [late] = scenario.followers() as [NodeId]
+    const last = replicaOf(scenario, late)?.raft.lastIndex ?? 0
+    cluster.crash(late, how)
+    fill()
+    fill()
+    // What it takes itself is of what it had.
+    dieHalfway(late, how, last)
+    cluster.start(late)
+    scenario.until('it dies as it receives', () => !cluster.machine(late).up)
+    comeUp(late, how)
+    scenario.until('it received all', () => (replicaOf(scenario, late)?.installed ?? 0) > 0)
+  }
+  for (const how of CRASHES) {
+    const leader = scenario.leader()
+    dieHalfway(leader, how, 0)
+    fill()
+    scenario.until('it dies as it writes', () => !cluster.machine(leader).up)
+    comeUp(leader, how)
+  }
+  fill()
+  scenario.finish()
+})
+
+test('bitflip-minority-leads: whose log lost an entry to a flipped bit helps nobody to lead without it (nats#7549)', () => {
+  const scenario = new Scenario('bit flip')
+  const { cluster } = scenario
+  const b = scenario.leader()
+  const [a, c] = scenario.followers() as [NodeId, NodeId]
+  const client = scenario.client()
+  for (let i = 0; i < 3; i += 1) assert.equal(scenario.add(client).outcome, 'ok')
+  scenario.pass(1_000)
+  cluster.network.partition([c], [a, b])
+  for (let i = 0; i < 10; i += 1) assert.equal(scenario.add(client).outcome, 'ok')
+  scenario.pass(1_000)
+  cluster.crash(a, 'kill')
+  cluster.crash(b, 'power')
+  // The fourth value is on a and b only.
+  const { disk } = cluster.machine(a)
+  const [log] = disk.paths().filter(path => path.endsWith('.wal')) as [string]
+  const at = disk.bytes(log).indexOf(`${client.id}:4`)
+  assert.ok(at > 0)
+  flipAtRest(scenario, a, log, at * 8)
+  cluster.network.heal()
+  cluster.start(a)
+  assert.equal(replicaOf(scenario, a)?.amnesiac ?? true, true)
+  for (let i = 0; i < 20; i += 1) {
+    scenario.pass(1_000)
+    for (const node of [a, c]) assert.notEqual(replicaOf(scenario, node)?.isLeader, true)
+  }
+  cluster.start(b)
+  assert.equal(scenario.read(scenario.client()).length, 13)
+  scenario.until('a is repaired', () => cluster.machine(a).node?.ready() === null)
+  // Now it counts again, and has what it had lost.
+  cluster.crash(b, 'power')
+  assert.equal(scenario.read(scenario.client()).length, 13)
+  cluster.start(b)
+  scenario.finish()
+})
+
+test('snapshot-corrupt-no-delete: a flipped bit in a snapshot costs no file, no shard and no data (nats#7556)', () => {
+  const scenario = new Scenario('corrupt snapshot', {
+    shards: 2,
+    storage: {
+      ...PLAIN_KNOBS.storage,
+      segmentBytes: 4 * KiB,
+      snapshotLogBytes: 300,
+      logTailBytes: 0,
+    },
+  })
+  const { cluster } = scenario
+  const keys = [KEY, ...['a', 'b', 'c', 'd'].filter(key => isElsewhere(scenario, key))].slice(0, 2)
+  assert.equal(keys.length, 2)
+  const client = scenario.client()
+  const addToAll = (): void => {
+    for (let i = 0; i < 12; i += 1) {
+      for (const key of keys) scenario.add(client, key)
+    }
+    scenario.pass(1_000)
+  }
+  addToAll()
+  const [victim] = scenario.followers() as [NodeId]
+  const machine = cluster.machine(victim)
+  const shards = [0, ...new Set(keys.map(key => replicaOf(scenario, victim, key)?.shard ?? 0))]
+  assert.equal(shards.length, 3)
+  for (const shard of shards) {
+    const before = new Map(
+      shards.map(each => [each, machine.node?.storage.shard(each).lastIndex() ?? 0]),
+    )
+    cluster.crash(victim, 'kill')
+    const files = snapshotsOf(scenario, victim)
+    const path = files.find(each => each.startsWith(`${DATA_DIR}/snapshots/${shard}-`)) ?? ''
+    assert.notEqual(path, '', `shard ${shard} has a snapshot`)
+    // In the middle of the state, behind the header.
+    flipAtRest(scenario, victim, path, 8 * 120)
+    cluster.start(victim)
+    const kept = snapshotsOf(scenario, victim)
+    assert.ok(kept.includes(`${path}.damaged`), 'the bad file is kept for people to look at')
+    for (const other of shards) {
+      const log = machine.node?.storage.shard(other)
+      assert.equal(log?.damaged === null, other !== shard, `shard ${other}`)
+      if (other === shard) continue
+      assert.ok((log?.lastIndex() ?? 0) >= (before.get(other) ?? 0), `shard ${other}`)
+      assert.ok(kept.some(each => each.startsWith(`${DATA_DIR}/snapshots/${other}-`)))
+    }
+    // The others go on and miss nothing, and give it back what it lost.
+    addToAll()
+    for (const key of keys) scenario.read(client, key)
+    scenario.until('it is repaired', () => machine.node?.ready() === null)
+    machine.damaged = false
+    const leader = scenario.leader()
+    cluster.crash(leader, 'power')
+    for (const key of keys) scenario.read(client, key)
+    cluster.start(leader)
+    scenario.until('all serve', () => cluster.machines.every(each => each.node?.ready() === null))
+    if (scenario.leader() === victim)
+      cluster.machine(victim).process?.run(() => handOver(scenario, victim))
+    scenario.until('another leads', () => scenario.leader() !== victim)
+  }
+  scenario.finish(keys)
+})
+
+/** Whether `key` belongs to another shard than `KEY`. */
+function isElsewhere(scenario: Scenario, key: string): boolean {
+  const map = scenario.cluster.machine(1).node?.map()
+  const shardOf = (each: string) => map?.ownerOf(slotOf(Buffer.from(each)))
+  return shardOf(key) !== shardOf(KEY)
+}
+
+/** The node gives the shard of `KEY` to another one. */
+function handOver(scenario: Scenario, node: NodeId): void {
+  const to = scenario.cluster.nodes.find(each => each !== node) ?? 0
+  replicaOf(scenario, node)?.transferLeader(to)
+}

@@ -24,6 +24,7 @@ import { drawKnobs, formatKnobs, type Knobs } from './knobs.ts'
 import { CALM } from './links.ts'
 import { Follower, Reader, Trimmer, Writer } from './log-actors.ts'
 import { Nemesis } from './nemesis.ts'
+import { COUNT, Counter, checkPairs, PAIR, PairWriter } from './pair-actors.ts'
 import { Prng } from './prng.ts'
 import { isLogOp } from './scenario.ts'
 import { formatTrace, Scheduler, type TraceLine, type Us } from './scheduler.ts'
@@ -83,9 +84,12 @@ class Run {
   readonly #scheduler = new Scheduler()
   readonly #cluster: Cluster
   readonly #history: Operation[] = []
+  readonly #violations: string[] = []
   readonly #actors: Actor[] = []
   readonly #consumers: Consumer[] = []
   readonly #keys: Keys
+  /** By value: how many entries its writer found when it added it. */
+  readonly #numbers = new Map<string, number>()
   readonly #nemesis: Nemesis
 
   constructor(seed: number, options: RunOptions) {
@@ -97,6 +101,7 @@ class Run {
     this.#cluster = new Cluster(this.#scheduler, this.#prng.fork('cluster'), this.#knobs)
     this.#keys = {
       logs: ['log:1', 'log:2', 'trimmed:1', 'trimmed:2'],
+      transacted: [...PAIR, COUNT],
       groups: ['work:1', 'work:2'],
     }
     this.#makeActors()
@@ -118,6 +123,7 @@ class Run {
   result(failure: string | null): RunResult {
     const counts = new Map<string, number>(this.#nemesis.counts)
     for (const [what, count] of this.#cluster.invariants.counts) counts.set(what, count)
+    counts.set('torn files', this.#cluster.tornFiles)
     return {
       seed: this.#seed,
       failure,
@@ -136,6 +142,7 @@ class Run {
     const stage: Stage = {
       world: this.#cluster,
       history: this.#history,
+      violations: this.#violations,
       knobs: this.#knobs.actors,
     }
     const { logs, groups } = this.#keys
@@ -155,6 +162,8 @@ class Run {
     this.#actors.push(new Reader(...next(), all))
     this.#actors.push(new Follower(...next(), 'log:1'), new Follower(...next(), 'log:2'))
     this.#actors.push(new Trimmer(...next(), trimmed))
+    this.#actors.push(new PairWriter(...next(), null), new PairWriter(...next(), 'pairs'))
+    for (let i = 0; i < 2; i += 1) this.#actors.push(new Counter(...next(), this.#numbers))
     for (const key of groups) {
       for (let i = 1; i <= consumers; i += 1) {
         const consumer = new Consumer(...next(), key, `c${i}`)
@@ -314,6 +323,8 @@ class Run {
         { clockSlack: clocksJump ? null : slack },
       ),
     ]
+    this.#violations.push(...checkPairs(this.#history, this.#numbers))
+    if (this.#violations.length > 0) throw new Error(this.#violations.slice(0, 12).join('\n'))
     if (anomalies.length > 0) {
       const lines = anomalies.slice(0, 12).map(({ name, key, text }) => `${name} ${key}: ${text}`)
       throw new Error(`${anomalies.length} anomalies\n${lines.join('\n')}`)

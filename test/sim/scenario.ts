@@ -187,7 +187,7 @@ export class Scenario {
     const up = this.cluster.machines.filter(machine => machine.up).map(machine => machine.id)
     const everyone = (): readonly NodeId[] => up
     const logs = keys.filter(key => !groups.includes(key))
-    this.history.push(...readAll(this.cluster, up, { logs, groups }, everyone))
+    this.history.push(...readAll(this.cluster, up, { logs, transacted: [], groups }, everyone))
     const anomalies = [
       ...checkLog(this.history.filter(isLogOp)),
       ...checkOwnership(this.history.filter(op => groups.includes(op.key))),

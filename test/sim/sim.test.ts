@@ -12,6 +12,7 @@ const SEEDS = Array.from({ length: 16 }, (_, i) => 1001 + i)
 const MUST_HAPPEN = [
   'kill',
   'power-cut',
+  'torn files',
   'pause',
   'partition',
   'clock-jump',

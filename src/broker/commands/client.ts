@@ -37,6 +37,7 @@ const invalidId = fail('ERR Invalid client ID')
 
 function flagsOf(session: Session): string {
   let flags = ''
+  if (session.transaction !== null) flags += 'x'
   if (session.waits.size > 0) flags += 'b'
   if (session.readonly) flags += 'r'
   if (session.noEvict) flags += 'e'
@@ -58,7 +59,10 @@ export function clientLine(session: Session, now: number): string {
     `age=${seconds(session.connectedAt)}`,
     `idle=${seconds(session.lastAt)}`,
     `flags=${flagsOf(session)}`,
-    'db=0 sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0',
+    'db=0 sub=0 psub=0 ssub=0',
+    `multi=${session.transaction?.steps.length ?? -1}`,
+    `watch=${session.watch?.count ?? 0}`,
+    'qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0',
     'rbs=0 rbp=0 obl=0 oll=0 omem=0 omem-shared=0 omem-unshared=0 tot-mem=0 events=r',
     `cmd=${session.lastCommand}`,
     'user=default redir=-1',

@@ -132,6 +132,7 @@ function reset(_desk: Desk, session: Session): Reply {
   session.noEvict = false
   session.noTouch = false
   session.silence = 'none'
+  session.dropTransaction()
   return RESET
 }
 
@@ -175,6 +176,7 @@ export const CONNECTION_COMMANDS: readonly DeskCommand[] = [
   {
     ...keylessFacts('quit', -1, '1.0.0', 'Closes the connection.', BEFORE_AUTH),
     barrier: true,
+    immediate: true,
     run(_desk, session) {
       session.closing = 'the client quit'
       return OK
@@ -183,6 +185,7 @@ export const CONNECTION_COMMANDS: readonly DeskCommand[] = [
   {
     ...keylessFacts('reset', 1, '6.2.0', 'Resets the connection.', BEFORE_AUTH),
     barrier: true,
+    immediate: true,
     run: reset,
   },
   {

@@ -100,8 +100,17 @@ function stats(desk: Desk): Fields {
     ['total_commands_processed', tally.commands],
     ['total_error_replies', tally.errors],
     ['slotcast_refused_commands', tally.refused],
+    ['expired_keys', expired(desk)],
     ['evicted_keys', 0],
   ]
+}
+
+/** Keys that expired in the shards led here, as far as this node saw them go. */
+function expired(desk: Desk): number {
+  let keys = 0
+  for (const { replica, machine } of desk.shards())
+    if (replica.isLeader) keys += machine.keyspace.expired
+  return keys
 }
 
 /** Nodes that follow a shard led here. */
@@ -156,9 +165,13 @@ function cluster(desk: Desk): Fields {
 
 function keyspace(desk: Desk): Fields {
   let keys = 0
-  for (const { replica, machine } of desk.shards())
-    if (replica.isLeader) keys += machine.keyspace.size
-  return keys === 0 ? [] : [['db0', `keys=${keys},expires=0,avg_ttl=0,subexpiry=0`]]
+  let expires = 0
+  for (const { replica, machine } of desk.shards()) {
+    if (!replica.isLeader) continue
+    keys += machine.keyspace.size
+    expires += machine.keyspace.expiring
+  }
+  return keys === 0 ? [] : [['db0', `keys=${keys},expires=${expires},avg_ttl=0,subexpiry=0`]]
 }
 
 function info(desk: Desk, _session: Session, argv: Argv): Reply {

@@ -288,7 +288,7 @@ function applyXclaim(state: Keyspace, argv: Argv, at: Occasion): Reply {
     }
   }
   // Readers with CLAIM may wait for what is now older than they know, or there at all.
-  if (taken && (time < at.now || group.isAwaited)) state.touch(argv.latin1(1))
+  if (taken && (time < at.now || group.isAwaited)) state.wake(argv.latin1(1))
   return array(claim.items)
 }
 

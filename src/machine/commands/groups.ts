@@ -120,8 +120,8 @@ function applyDestroy(state: Keyspace, argv: Argv): Reply {
   if (stream === 'wrong-type') return wrongType
   if (stream === null) return keyRequired
   if (!stream.deleteGroup(argv.latin1(3))) return ZERO
-  // Readers that wait for the group run again and learn that it is gone.
-  state.touch(key)
+  // Readers that wait for the group run again and learn that it is gone. To WATCH it is no change.
+  state.wake(key)
   return ONE
 }
 

@@ -4,7 +4,6 @@
 // are run on each shard and merged at the desk.
 
 import type { Argv } from '../../base/argv.ts'
-import { SLOT_COUNT } from '../../base/slot.ts'
 import type { CommandSpec } from '../command.ts'
 import { globMatch } from '../glob.ts'
 import { clampToSafe, parseInteger } from '../integers.ts'
@@ -42,7 +41,7 @@ function deleteKeys(state: Keyspace, keys: readonly string[]): Reply {
 
 function countKeys(state: Keyspace, keys: readonly string[]): Reply {
   let found = 0
-  for (const key of keys) if (state.has(key)) found += 1
+  for (const key of keys) if (state.use(key)) found += 1
   return integer(found)
 }
 
@@ -185,7 +184,7 @@ function parseScan(argv: Argv): ScanArgs | ErrorReply {
 const scan: CommandSpec<ScanArgs> = {
   name: 'scan',
   arity: -2,
-  flags: ['readonly'],
+  flags: ['readonly', 'touches_arbitrary_keys'],
   categories: ['read', 'keyspace', 'slow'],
   keys: NO_KEYS,
   since: '2.8.0',
@@ -208,7 +207,7 @@ const scan: CommandSpec<ScanArgs> = {
 const randomkey: CommandSpec<null> = {
   name: 'randomkey',
   arity: 1,
-  flags: ['readonly'],
+  flags: ['readonly', 'touches_arbitrary_keys'],
   categories: ['read', 'keyspace', 'slow'],
   keys: NO_KEYS,
   since: '1.0.0',
@@ -218,14 +217,8 @@ const randomkey: CommandSpec<null> = {
   tips: ['request_policy:all_shards', 'response_policy:special', 'nondeterministic_output'],
   parse: () => null,
   query(state, _args, at) {
-    if (state.size === 0) return NULL
-    // The milliseconds choose the slot to look from: chance enough, and nothing but time needed.
-    const start = Math.imul(at.now % 0x1_0000_0000, 0x9e3779b1) >>> 0
-    for (let i = 0; i < SLOT_COUNT; i += 1) {
-      const key = state.keysInSlot((start + i) % SLOT_COUNT, 1)[0]
-      if (key !== undefined) return keyReply(key)
-    }
-    return NULL
+    const key = state.random(at.chance)
+    return key === null ? NULL : keyReply(key)
   },
 }
 

@@ -76,6 +76,7 @@ const xdel: CommandSpec<XdelArgs> = {
     if (args.ids === null) return invalidStreamId
     let deleted = 0
     for (const id of args.ids) if (stream.delete(id)) deleted += 1
+    if (deleted > 0) state.noteChange(args.key)
     return integer(deleted)
   },
 }
@@ -112,7 +113,10 @@ const xtrim: CommandSpec<XtrimArgs> = {
   apply(state, args) {
     const stream = state.stream(args.key)
     if (stream === 'wrong-type') return wrongType
-    return stream === null ? ZERO : integer(args.trim.apply(stream))
+    if (stream === null) return ZERO
+    const removed = args.trim.apply(stream)
+    if (removed > 0) state.noteChange(args.key)
+    return integer(removed)
   },
 }
 

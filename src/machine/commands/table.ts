@@ -7,10 +7,17 @@ import { type Argv, lowerByte } from '../../base/argv.ts'
 import { assert } from '../../base/assert.ts'
 import type { CommandSpec } from '../command.ts'
 import { type ErrorReply, fail } from '../reply.ts'
+import { buryDead } from './bury.ts'
 import { claimCommands } from './claims.ts'
+import { counterCommands } from './counters.ts'
+import { expireCommands } from './expire.ts'
 import { groupCommands } from './groups.ts'
 import { keyCommands } from './keys.ts'
+import { objectCommands } from './object.ts'
+import { renamingCommands } from './renaming.ts'
+import { setCommands } from './set.ts'
 import { streamCommands } from './streams.ts'
+import { stringCommands } from './strings.ts'
 import { xinfoCommands } from './xinfo.ts'
 
 /** How much of a name or of arguments an error repeats. */
@@ -124,13 +131,20 @@ export class CommandTable {
   }
 }
 
-/** Every command of the state machine. */
+/** Every command of the state machine that clients may call. */
 export const COMMANDS: readonly CommandSpec[] = [
   ...streamCommands,
   ...groupCommands,
   ...claimCommands,
   ...xinfoCommands,
   ...keyCommands,
+  ...expireCommands,
+  ...renamingCommands,
+  ...objectCommands,
+  ...setCommands,
+  ...stringCommands,
+  ...counterCommands,
 ]
 
-export const machineTable = new CommandTable(COMMANDS)
+/** What entries may hold: with the commands that leaders propose of their own accord. */
+export const machineTable = new CommandTable([...COMMANDS, buryDead])

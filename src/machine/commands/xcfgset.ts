@@ -61,6 +61,7 @@ function applyXcfgset(state: Keyspace, argv: Argv): Reply {
   const { duration, maxSize } = settings
   idempotence.configure(duration ?? idempotence.duration, maxSize ?? idempotence.maxSize)
   stream.idempotence = idempotence
+  state.noteChange(argv.latin1(1))
   return OK
 }
 
@@ -103,6 +104,7 @@ function applyRecord(state: Keyspace, { argv, id }: RecordArgs, at: Occasion): R
   if (known !== null) return equalIds(known, id) ? OK : otherEntry
   idempotence.remember(producer, argv.buffer, argv.from(3), argv.to(3), id, at.now)
   stream.idempotence = idempotence
+  state.noteChange(argv.latin1(1))
   return OK
 }
 

@@ -92,7 +92,10 @@ function applyXdelex(state: Keyspace, removal: Removal): Reply {
   const ids = parseIds(removal)
   if (isError(ids)) return ids
   const references = new References(stream)
-  return array(ids.map(id => remove(stream, id, removal.policy, references)))
+  const before = stream.length
+  const items = ids.map(id => remove(stream, id, removal.policy, references))
+  if (stream.length < before) state.noteChange(removal.argv.latin1(1))
+  return array(items)
 }
 
 export const xdelex: CommandSpec<Removal> = {
@@ -119,11 +122,14 @@ function applyXackdel(state: Keyspace, argv: Argv): Reply {
   const ids = parseIds(removal)
   if (isError(ids)) return ids
   const references = new References(stream)
+  const before = stream.length
   const items = ids.map(id => {
     if (!group.acknowledge(id)) return GONE
     // What was pending is answered as done even where the entry was gone before.
     return remove(stream, id, removal.policy, references) === KEPT ? KEPT : ONE
   })
+  // What is only acknowledged is no change to WATCH.
+  if (stream.length < before) state.noteChange(argv.latin1(1))
   return array(items)
 }
 

@@ -111,8 +111,8 @@ function applyXnack(state: Keyspace, argv: Argv): Reply {
     else continue
     released += 1
   }
-  // Readers with CLAIM need not wait for them to grow old.
-  if (released > 0) state.touch(key)
+  // Readers with CLAIM need not wait for them to grow old. To WATCH it is no change.
+  if (released > 0) state.wake(key)
   return integer(released)
 }
 

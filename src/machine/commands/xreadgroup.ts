@@ -225,7 +225,7 @@ function applyXreadgroup(state: Keyspace, args: XreadgroupArgs, at: Occasion): R
     if (source.group.isAwaited) {
       // Someone waits for entries to claim and knows of none.
       source.group.isAwaited = false
-      state.touch(source.key)
+      state.wake(source.key)
     }
   }
   if (items.length > 0) return { kind: 'pairs', items }

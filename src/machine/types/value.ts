@@ -3,12 +3,17 @@
 // To add a type: its class says `type` and `cut`, `Values` names the class, and
 // `BUILDERS` makes it again from the parts that its cut wrote.
 
+import { assert } from '../../base/assert.ts'
+import { Reader, Writer } from '../../base/bytes.ts'
 import type { Builder, Cut } from './part.ts'
 import type { Stream } from './stream.ts'
 import { StreamBuilder } from './stream-builder.ts'
+import { type Text, TextBuilder } from './text.ts'
 
 export interface Value {
   readonly type: ValueType
+  /** What OBJECT ENCODING says, where it is not the type's one and only. */
+  readonly encoding?: string
   /** The value as of now, whatever changes later (part.ts). */
   cut(): Cut
 }
@@ -18,7 +23,7 @@ export type Values = {
   stream: Stream
   list: Value
   set: Value
-  string: Value
+  string: Text
 }
 
 export type ValueType = keyof Values
@@ -30,11 +35,41 @@ const BUILDERS: { readonly [T in ValueType]: (() => Builder<Values[T]>) | null }
   stream: () => new StreamBuilder(),
   list: null,
   set: null,
-  string: null,
+  string: () => new TextBuilder(),
 }
 
 /** @returns null where this build knows no such type */
 export function builderOf(number: number): Builder<Value> | null {
   const type = VALUE_TYPES[number]
   return type === undefined ? null : (BUILDERS[type]?.() ?? null)
+}
+
+/** Bytes of a part on its way from one value to another. */
+const PART_BYTES = 64 * 1024
+
+/** A value equal to `value` that shares nothing with it that may change. */
+export function copyOf(value: Value): Value {
+  const make = BUILDERS[value.type]
+  assert(make !== null, `values of type ${value.type} can be made`)
+  const builder = make()
+  const cut = value.cut()
+  const writer = new Writer(PART_BYTES)
+  for (let last = false; !last; ) {
+    writer.clear()
+    last = cut.write(writer, PART_BYTES)
+    builder.read(new Reader(writer.view(0, writer.length)))
+  }
+  return builder.finish()
+}
+
+const ENCODINGS: { readonly [T in ValueType]: string } = {
+  stream: 'stream',
+  list: 'quicklist',
+  set: 'hashtable',
+  string: 'raw',
+}
+
+/** How `value` is kept, in Redis' words. */
+export function encodingOf(value: Value): string {
+  return value.encoding ?? ENCODINGS[value.type]
 }

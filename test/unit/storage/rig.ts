@@ -37,6 +37,8 @@ export function seeded(seed: number): Random {
 /** A queue instead of a loop. */
 export class Loop {
   readonly random: Random
+  /** Whether what is asked for at the same time may run in any order, as a disk does it. */
+  anyOrder = false
   #queue: (() => void)[] = []
 
   constructor(seed: number) {
@@ -44,11 +46,12 @@ export class Loop {
   }
 
   soon(callback: () => void): void {
-    this.#queue.push(callback)
+    const end = this.#queue.length
+    this.#queue.splice(this.anyOrder ? this.random.below(end + 1) : end, 0, callback)
   }
 
   after(_ms: number, callback: () => void): void {
-    this.#queue.push(callback)
+    this.soon(callback)
   }
 
   /** Runs until nothing is left. */

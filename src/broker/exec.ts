@@ -1,0 +1,111 @@
+// What EXEC and WATCH do at a shard.
+//
+// An EXEC that writes is one proposal, in the form of base/transaction.ts; one that
+// only reads is one read. Commands that need no shard are answered in their place
+// when the others have been: a session that has such ones in its transaction gets
+// nothing done meanwhile.
+
+import type { Ms, ShardId } from '../base/types.ts'
+import { Wait } from '../base/wait.ts'
+import { isError } from '../machine/command.ts'
+import { unserved } from '../machine/machine.ts'
+import { array, NULL_ARRAY, OK, type Reply, syntaxError } from '../machine/reply.ts'
+import type { Asker, Lost, Query } from '../replica/ports.ts'
+import { nodeCursor } from './gathering.ts'
+import type { MachinePort } from './ports.ts'
+import { tooManyWatched } from './refusals.ts'
+import type { Session } from './session.ts'
+import type { Step, Transaction, Watch } from './transaction.ts'
+
+/** Learns of keys what a transaction is to find again. */
+export class WatchQuery implements Query<Reply> {
+  readonly #machine: MachinePort
+  readonly #watch: Watch
+  readonly #keys: readonly string[]
+
+  constructor(machine: MachinePort, watch: Watch, keys: readonly string[]) {
+    this.#machine = machine
+    this.#watch = watch
+    this.#keys = keys
+  }
+
+  run(now: Ms): Reply {
+    const known = this.#keys.map(key => this.#machine.watch(key, now))
+    return this.#watch.note(known) ? OK : tooManyWatched
+  }
+}
+
+/** A transaction that only reads. */
+export class TransactionQuery implements Query<Reply> {
+  readonly #machine: MachinePort
+  readonly #transaction: Transaction
+  readonly #watch: Watch | null
+
+  constructor(machine: MachinePort, transaction: Transaction, watch: Watch | null) {
+    this.#machine = machine
+    this.#transaction = transaction
+    this.#watch = watch
+  }
+
+  run(now: Ms): Reply {
+    if (this.#watch !== null && this.#machine.isChanged(this.#watch.all, now)) return NULL_ARRAY
+    const replies: Reply[] = []
+    this.#transaction.forShard(({ spec }, argv) => {
+      const args = spec.query === undefined ? syntaxError : spec.parse?.(argv)
+      const outcome = isError(args) ? args : this.#machine.query(spec, args, now)
+      replies.push(outcome instanceof Wait ? unserved(spec) : outcome)
+    })
+    return array(replies)
+  }
+}
+
+/** Puts the answers that need no shard between those of the shard. */
+export class Splice implements Asker<Reply> {
+  readonly #session: Session
+  readonly #steps: readonly Step[]
+  readonly #shard: ShardId
+  readonly #runHere: (session: Session, step: Step) => Reply
+
+  constructor(
+    session: Session,
+    steps: readonly Step[],
+    shard: ShardId,
+    runHere: (session: Session, step: Step) => Reply,
+  ) {
+    this.#session = session
+    this.#steps = steps
+    this.#shard = shard
+    this.#runHere = runHere
+  }
+
+  get closed(): boolean {
+    return this.#session.closed
+  }
+
+  /** The whole reply, from what the shard says. */
+  spliced(reply: Reply): Reply {
+    if (reply.kind !== 'array') return reply
+    let next = 0
+    return array(
+      this.#steps.map(step => {
+        if (step.here !== null) return this.#runHere(this.#session, step)
+        next += 1
+        const item = reply.items[next - 1] as Reply
+        // Only a standalone node has SCAN in a transaction, and it has one shard.
+        return step.entry.gathering === 'scan' ? nodeCursor(item, this.#shard, 0) : item
+      }),
+    )
+  }
+
+  answer(place: number, reply: Reply): void {
+    const session = this.#session
+    if (session.closed) return
+    session.answer(place, this.spliced(reply))
+    // CLIENT KILL of itself: closed behind its own reply.
+    if (session.closing !== null) session.client.close(session.closing)
+  }
+
+  lose(place: number, why: Lost): void {
+    this.#session.lose(place, why)
+  }
+}
