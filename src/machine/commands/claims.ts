@@ -52,9 +52,9 @@ function idleHere(group: Group, at: Occasion): number {
   return at.now - group.timeHere()
 }
 
-/** Whether the entry under the cursor is idle for `minIdle` ms, or nobody's. */
+/** Whether the entry under the cursor is idle for `minIdle` ms, or nobody's. 0 asks no clock: it may have gone back. */
 function isIdleHere(group: Group, minIdle: number | bigint, at: Occasion): boolean {
-  return group.ownerHere() === null || idleHere(group, at) >= minIdle
+  return minIdle <= 0 || group.ownerHere() === null || idleHere(group, at) >= minIdle
 }
 
 // --- XPENDING
@@ -135,8 +135,9 @@ function listPending(group: Group, range: PendingRange, at: Occasion): Reply {
   const { pending } = group
   const consumer = range.consumer === null ? null : group.consumer(range.consumer)
   if (range.consumer !== null && consumer === null) return EMPTY_ARRAY
-  // Where not even the oldest is idle enough, a walk over all would find nothing.
-  const oldest = group.oldestDelivery()
+  // Where not even the oldest is idle enough, a walk over all would find nothing. A replica's
+  // clock may stand behind the leader's, so who asks for no idle time is not asked for any.
+  const oldest = range.minIdle > 0 ? group.oldestDelivery() : null
   if (oldest !== null && at.now - oldest < range.minIdle) return EMPTY_ARRAY
   // A consumer's own IDs lead to their rows; without one the rows are walked themselves.
   const walked = consumer?.ids ?? pending
@@ -145,7 +146,7 @@ function listPending(group: Group, range: PendingRange, at: Occasion): Reply {
     const id = walked.id()
     if (compareIds(id, range.end) > 0) break
     if (consumer !== null) pending.seek(id)
-    if (range.minIdle > 0 && !isIdleHere(group, range.minIdle, at)) continue
+    if (!isIdleHere(group, range.minIdle, at)) continue
     items.push(pendingReply(group, id, at))
   }
   return array(items)
