@@ -12,6 +12,10 @@
 //
 // A transaction stands in the place of one command (transaction.ts).
 //
+// A command that waited and is run again, because what it waits for may be there, is
+// preceded by `~`. It then waits on where a first call would be refused for a key
+// of another type.
+//
 // The meta shard's machine reads the same header and has commands of its own.
 
 import { assert } from './assert.ts'
@@ -21,6 +25,8 @@ export const PAYLOAD_VERSION = 1
 export const PAYLOAD_HEADER_BYTES = 16
 /** First byte of a command that belongs to a producer session. */
 export const PRODUCER_MARK = 0x3d
+/** First byte of a command that waited and is run again. */
+export const AGAIN_MARK = 0x7e
 
 /** Writes the header into the first PAYLOAD_HEADER_BYTES of `target`. */
 export function writePayloadHeader(target: Buffer, now: Ms, count: number): void {

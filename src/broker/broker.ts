@@ -129,6 +129,7 @@ export class Broker implements SessionOwner {
     this.#inFlight -= session.unanswered
     for (const replica of new Set(session.waits.values())) replica?.forget(session)
     session.waits.clear()
+    session.blocked.clear()
   }
 
   /** Runs `listener` at the end of each turn: doors write what they gathered, once a socket. */

@@ -313,9 +313,9 @@ export class Road implements Way {
   /** A machine's command without keys (HELP), or with broken words: any copy of any shard can tell. */
   #keyless(argv: Argv, entry: Entry): Reply {
     const { spec } = entry
-    const shard = this.#desk.shards()[0]
     const parsed = spec.parse?.(argv)
     if (isError(parsed)) return parsed
+    const shard = this.#desk.shards()[0]
     if (shard === undefined) return refusals.clusterDown
     if (spec.query === undefined) return syntaxError
     return this.#runNow(new ReadQuery(spec, shard.machine, parsed))

@@ -84,6 +84,8 @@ export class Session implements Asker<Reply> {
   reads = 0
   /** Places of commands that may wait long, and where; null: at several shards. */
   readonly waits = new Map<number, ReplicaPort | null>()
+  /** Of these: places of commands that found nothing yet and really wait. */
+  readonly blocked = new Set<number>()
   /** Waits that CLIENT UNBLOCK ends with an error. */
   readonly unblockErrors = new Set<number>()
   held: Held | null = null
@@ -157,7 +159,10 @@ export class Session implements Asker<Reply> {
     if (this.closed) return
     const marks = this.#owed.marks(place)
     if ((marks & READS) !== 0) this.reads -= 1
-    if ((marks & WAITS) !== 0) this.waits.delete(place)
+    if ((marks & WAITS) !== 0) {
+      this.waits.delete(place)
+      this.blocked.delete(place)
+    }
     this.unanswered -= 1
     if (this.#owed.isNext(place)) {
       this.#hand(place, reply)
@@ -167,6 +172,11 @@ export class Session implements Asker<Reply> {
       this.#owed.keep(place, reply)
     }
     this.#owner.settled(this, reply)
+  }
+
+  /** For replicas: the command at `place` waits. */
+  blocks(place: number): void {
+    this.blocked.add(place)
   }
 
   lose(place: number, why: Lost): void {

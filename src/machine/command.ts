@@ -38,7 +38,10 @@ export type KeySpec = {
     | { readonly index: number }
     | { readonly keyword: string; readonly startFrom: number }
   /** `last` counts from the first key, negative from the end; `limit` n divides what is left by n. */
-  readonly find: { readonly last: number; readonly step: number; readonly limit: number }
+  readonly find:
+    | { readonly last: number; readonly step: number; readonly limit: number }
+    /** The first word says how many keys follow it. */
+    | 'counted'
 }
 
 /** When the command happens. */
@@ -49,6 +52,18 @@ export type Occasion = {
   readonly asked: boolean
   /** What a command draws from that must pick something: of an entry alike on every replica. */
   readonly chance: Chance
+  /** False where nothing waits (a transaction): what would wait answers as if its time were over. */
+  readonly blocks: boolean
+  /** The command waited and is run again: it waits on if none of its keys is what it needs. */
+  readonly again: boolean
+}
+
+/** What a command may bring to those who wait. */
+export type Feed = {
+  /** The key, as latin1 text. */
+  readonly key: string
+  /** How many elements it adds. */
+  readonly count: number
 }
 
 /** What the table, COMMAND, the docs and the gate know of a command. */
@@ -93,6 +108,8 @@ export interface CommandSpec<A = unknown> extends CommandFacts {
   parse?(argv: Argv): A | ErrorReply
   /** Changes the state. Deterministic: no clock, no chance. Runs on every replica. */
   apply?(state: Keyspace, args: A, at: Occasion): Reply | Wait
+  /** Which lists it lengthens, if it is not refused: who waits for them runs right behind it. */
+  feeds?(argv: Argv): readonly Feed[]
   /** Reads the state at the leader (or, after READONLY, a follower). */
   query?(state: Keyspace, args: A, at: Occasion): Reply | Wait
 }

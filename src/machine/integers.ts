@@ -1,4 +1,5 @@
-// Whole numbers as clients write them: strict, signed, 64 bits (Redis: string2ll).
+// Numbers as clients write them: whole ones strict, signed, 64 bits (Redis: string2ll),
+// timeouts in seconds as C reads floating-point numbers.
 
 import type { Argv } from '../base/argv.ts'
 import { type ErrorReply, fail } from './reply.ts'
@@ -61,6 +62,56 @@ export function clampToSafe(value: number | bigint): number {
 const timeoutNotInteger = fail('ERR timeout is not an integer or out of range')
 const timeoutNegative = fail('ERR timeout is negative')
 const timeoutTooLong = fail('ERR timeout is out of range')
+
+const timeoutNotFloat = fail('ERR timeout is not a float or out of range')
+const DECIMAL = /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(?:e([+-]?[0-9]+))?$/i
+const HEX = /^([+-]?)0x(?:([0-9a-f]+)\.?([0-9a-f]*)|\.([0-9a-f]+))(?:p([+-]?[0-9]+))?$/i
+const INFINITE = /^([+-]?)inf(?:inity)?$/i
+/** Redis reads into 80 bits, where larger exponents overflow. */
+const EXPONENT_MAX = 4932
+/** Behind this many milliseconds the end of the wait does not fit 64 bits. */
+const WAIT_MS_MAX = 9_223_370_000_000_000_000
+/** Longer words are no timeouts, so that no text costs time. */
+const TIMEOUT_BYTES_MAX = 256
+
+function hexNumber(found: RegExpExecArray): number {
+  const [, sign, whole = '', part = '', only = '', exponent = '0'] = found
+  const fraction = part + only
+  let value = 0
+  for (const digit of whole + fraction) value = value * 16 + Number.parseInt(digit, 16)
+  const size = value * 2 ** (Number(exponent) - 4 * fraction.length)
+  return sign === '-' ? -size : size
+}
+
+/** @returns the number that `text` is in C, null if it is none */
+function parseFloating(text: string): number | null {
+  if (text.length > TIMEOUT_BYTES_MAX) return null
+  const decimal = DECIMAL.exec(text)
+  if (decimal !== null) {
+    const [, digits = '', exponent = '0'] = decimal
+    if (!/[1-9]/.test(digits)) return 0
+    if (Math.abs(Number(exponent)) > EXPONENT_MAX) return null
+    // Not zero, however small.
+    return Number(text) === 0 ? Number.MIN_VALUE : Number(text)
+  }
+  const hex = HEX.exec(text)
+  if (hex !== null) return hexNumber(hex)
+  const infinite = INFINITE.exec(text)
+  if (infinite === null) return null
+  return infinite[1] === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
+}
+
+/** Word i, a time in seconds, as milliseconds: what is less than one is one. 0 waits for ever. */
+export function parseTimeoutSeconds(argv: Argv, i: number): number | ErrorReply {
+  const seconds = parseFloating(argv.latin1(i))
+  if (seconds === null) return timeoutNotFloat
+  const exact = seconds * 1000
+  if (exact > WAIT_MS_MAX) return timeoutTooLong
+  // 1.001 seconds are 1001 ms, although their product is a little less or more.
+  const near = Math.round(exact)
+  const ms = Math.abs(exact - near) < near * 1e-12 ? near : Math.ceil(exact)
+  return ms < 0 ? timeoutNegative : Math.max(ms, 0)
+}
 
 /** Word i as the milliseconds of BLOCK; 0 waits for ever. */
 export function parseTimeoutMs(argv: Argv, i: number): number | ErrorReply {

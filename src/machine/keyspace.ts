@@ -71,8 +71,14 @@ export class Keyspace {
   #now: Ms = 0
   /** An entry is being applied: the dead may be removed. */
   #applies = false
-  #ready = new Set<string>()
+  /** Keys that were touched, and at which moment last; but for `#lastReady`, which was at `#lastMoment`. */
+  #ready = new Map<string, number>()
   #lastReady: string | null = null
+  #lastMoment = 0
+  /** What `takeReady` took last. */
+  #taken: ReadonlyMap<string, number> = new Map()
+  /** How many commands this node's machine has run: tells what came before what. Not part of the state. */
+  moment = 0
   readonly #guards: Guard[] = []
   #cuts = 0
   /** The last holder found: runs of commands on one key skip the map. */
@@ -379,18 +385,27 @@ export class Keyspace {
   /** May serve or end a wait on `key`. */
   wake(key: string): void {
     // Runs of commands on one key hand in the same string, and comparing it with itself is cheap.
-    if (key === this.#lastReady) return
-    this.#lastReady = key
-    this.#ready.add(key)
+    if (key !== this.#lastReady) {
+      if (this.#lastReady !== null) this.#ready.set(this.#lastReady, this.#lastMoment)
+      this.#ready.set(key, this.moment)
+      this.#lastReady = key
+    }
+    this.#lastMoment = this.moment
   }
 
   /** The keys that were touched since the last call. */
   takeReady(): readonly string[] {
-    if (this.#ready.size === 0) return NO_KEYS
-    const keys = [...this.#ready]
-    this.#ready = new Set()
+    if (this.#lastReady === null) return NO_KEYS
+    this.#ready.set(this.#lastReady, this.#lastMoment)
     this.#lastReady = null
-    return keys
+    this.#taken = this.#ready
+    this.#ready = new Map()
+    return [...this.#taken.keys()]
+  }
+
+  /** The moment at which `key` was touched last before `takeReady` took it; 0: it was not among them. */
+  touchedAt(key: string): number {
+    return this.#taken.get(key) ?? 0
   }
 
   /** Number of keys in `slot`. */

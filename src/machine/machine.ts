@@ -9,6 +9,7 @@ import { assert } from '../base/assert.ts'
 import { crc32c } from '../base/crc32c.ts'
 import { parseMultibulk } from '../base/multibulk.ts'
 import {
+  AGAIN_MARK,
   PAYLOAD_HEADER_BYTES,
   PRODUCER_MARK,
   payloadCount,
@@ -19,7 +20,7 @@ import { readTransaction, TRANSACTION_MARK, type Watched } from '../base/transac
 import type { Index, Ms, Slot } from '../base/types.ts'
 import { Wait } from '../base/wait.ts'
 import { Chance } from './chance.ts'
-import { type CommandSpec, isError, type Occasion } from './command.ts'
+import { type CommandSpec, type Feed, isError, type Occasion } from './command.ts'
 import { buryCommand } from './commands/bury.ts'
 import { machineTable } from './commands/table.ts'
 import { Keyspace } from './keyspace.ts'
@@ -33,6 +34,7 @@ const SPREAD = 0x9e3779b1
 /** Keys that one entry buries, and about how many bytes of their names: a flood is spread over entries. */
 const BURIED_MAX = 500
 const BURIED_BYTES_MAX = 64 * 1024
+const NO_FEEDS: readonly Feed[] = []
 
 const notAWrite = fail('ERR the command does not change anything')
 
@@ -45,7 +47,7 @@ export class Machine {
   readonly #argv = new Argv()
   /** Where in its payload the command ends that was run last. */
   #end = 0
-  readonly #at = { now: 0, asked: false, chance: new Chance() }
+  readonly #at = { now: 0, asked: false, chance: new Chance(), blocks: true, again: false }
   /** Of queries, which need not agree. */
   readonly #queryChance = new Chance()
   readonly #chore = new Argv()
@@ -114,10 +116,17 @@ export class Machine {
 
   /** The command or transaction that begins at `position`. */
   #applyOne(payload: Buffer, position: number, at: Occasion): Reply | Wait {
-    if (payload[position] === TRANSACTION_MARK) return this.#applyTransaction(payload, position, at)
-    this.#parse(payload, position)
+    const mark = payload[position]
+    if (mark === TRANSACTION_MARK)
+      return this.#applyTransaction(payload, position, { ...at, blocks: false })
+    if (mark !== AGAIN_MARK) {
+      this.#parse(payload, position)
+      this.#end = this.#argv.end
+      return this.#execute(at)
+    }
+    this.#parse(payload, position + 1)
     this.#end = this.#argv.end
-    return this.#execute(at)
+    return this.#execute({ ...at, again: true })
   }
 
   /** Runs the command in `#argv`, which changes something. */
@@ -127,9 +136,15 @@ export class Machine {
     if (spec.apply === undefined) return notAWrite
     const args = spec.parse === undefined ? undefined : spec.parse(this.#argv)
     if (isError(args)) return args
-    const outcome = spec.apply(this.#keyspace, args, at)
+    this.#keyspace.moment += 1
+    const outcome = this.#seen(spec.apply(this.#keyspace, args, at))
     if (outcome instanceof Wait === false && outcome.kind === 'id')
       this.#digest = mixId(this.#digest, outcome.id.ms, outcome.id.seq)
+    return outcome
+  }
+
+  #seen(outcome: Reply | Wait): Reply | Wait {
+    if (outcome instanceof Wait) outcome.seen = this.#keyspace.moment
     return outcome
   }
 
@@ -194,7 +209,7 @@ export class Machine {
       return known
     }
     // The reply is kept, so it must be whole even where nobody asks now.
-    const at = { now: this.#at.now, asked: true, chance: this.#at.chance }
+    const at = { ...this.#at, asked: true }
     const outcome = this.#applyOne(payload, end, at)
     if (!(outcome instanceof Wait)) this.#sessions.remember(known, sequence, outcome)
     return outcome
@@ -203,10 +218,16 @@ export class Machine {
   /** Answers a command that only reads. May be run again with the same `args` after a Wait. */
   query(spec: CommandSpec, args: unknown, now: Ms): Reply | Wait {
     assert(spec.query !== undefined, () => `${spec.name} is no query`)
-    const at = { now: Math.max(0, Math.floor(now)), asked: true, chance: this.#queryChance }
+    const at = {
+      now: Math.max(0, Math.floor(now)),
+      asked: true,
+      chance: this.#queryChance,
+      blocks: true,
+      again: false,
+    }
     at.chance.stir(at.now)
     this.#keyspace.begin(at.now, null)
-    return spec.query(this.#keyspace, args, at)
+    return this.#seen(spec.query(this.#keyspace, args, at))
   }
 
   /** What the leader should propose of its own accord: to bury keys whose time has come. Valid until the next call. */
@@ -226,6 +247,25 @@ export class Machine {
   /** Keys (latin1) that changed since the last call in a way that may end a wait. */
   takeReadyKeys(): readonly string[] {
     return this.#keyspace.takeReady()
+  }
+
+  /** How many commands had run when `key`, of those taken last, changed. Compares with `Wait.seen`. */
+  changedAt(key: string): number {
+    return this.#keyspace.touchedAt(key)
+  }
+
+  /** The most commands that `key` can serve that wait for a list. */
+  servable(key: string): number {
+    const list = this.#keyspace.list(key)
+    return list === null || list === 'wrong-type' ? 0 : list.length
+  }
+
+  /** The lists that a command lengthens if it is not refused. */
+  feeds(argv: Argv): readonly Feed[] {
+    // What a transaction adds is handed out once it is applied as a whole.
+    if (argv.count === 0) return NO_FEEDS
+    const spec = machineTable.find(argv)
+    return isError(spec) ? NO_FEEDS : (spec.feeds?.(argv) ?? NO_FEEDS)
   }
 
   /**

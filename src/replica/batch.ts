@@ -6,7 +6,12 @@
 
 import type { Argv } from '../base/argv.ts'
 import { limits } from '../base/limits.ts'
-import { PAYLOAD_HEADER_BYTES, PRODUCER_MARK, writePayloadHeader } from '../base/payload.ts'
+import {
+  AGAIN_MARK,
+  PAYLOAD_HEADER_BYTES,
+  PRODUCER_MARK,
+  writePayloadHeader,
+} from '../base/payload.ts'
 import type { Ms } from '../base/types.ts'
 import type { Asker } from './ports.ts'
 
@@ -27,7 +32,7 @@ export type SealedBatch<R> = {
   readonly payload: Buffer
   readonly askers: readonly Asker<R>[]
   readonly tickets: readonly number[]
-  /** Where each command's wire form begins in `payload`, past its producer session. */
+  /** Where each command's wire form begins in `payload`, past what marks it. */
   readonly starts: readonly number[]
 }
 
@@ -37,6 +42,8 @@ export class Batch<R> {
   #askers: Asker<R>[] = []
   #tickets: number[] = []
   #starts: number[] = []
+  /** Which commands waited before, by their number, and their bytes with the mark. */
+  #again: { readonly number: number; readonly bytes: number }[] = []
 
   get count(): number {
     return this.#askers.length
@@ -56,6 +63,20 @@ export class Batch<R> {
     const length = argv.end - argv.start
     this.#reserve(length + (producer === null ? 0 : PRODUCER_FIXED_BYTES + producer.id.length * 4))
     if (producer !== null) this.#addProducer(producer)
+    this.#append(asker, ticket, argv)
+  }
+
+  /** Adds a command that waited, to be run again. */
+  addAgain(asker: Asker<R>, ticket: number, argv: Argv): void {
+    this.#reserve(argv.end - argv.start + 1)
+    this.#scratch[this.#used] = AGAIN_MARK
+    this.#again.push({ number: this.#askers.length, bytes: argv.end - argv.start + 1 })
+    this.#used += 1
+    this.#append(asker, ticket, argv)
+  }
+
+  #append(asker: Asker<R>, ticket: number, argv: Argv): void {
+    const length = argv.end - argv.start
     this.#starts.push(this.#used)
     argv.buffer.copy(this.#scratch, this.#used, argv.start, argv.end)
     this.#used += length
@@ -65,6 +86,7 @@ export class Batch<R> {
 
   /** Ends the batch, stamped with the leader's clock, and begins the next. */
   seal(now: Ms): SealedBatch<R> {
+    if (this.#again.length > 0) this.#dropGone()
     writePayloadHeader(this.#scratch, now, this.#askers.length)
     const payload = Buffer.allocUnsafeSlow(this.#used)
     this.#scratch.copy(payload, 0, 0, this.#used)
@@ -77,6 +99,22 @@ export class Batch<R> {
     if (this.#scratch.length > 2 * limits.entryBytesSoftMax)
       this.#scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
     return sealed
+  }
+
+  /** Takes out commands that waited and whose clients are gone: nobody would get what they take. */
+  #dropGone(): void {
+    for (const { number, bytes } of this.#again.reverse()) {
+      if (this.#askers[number]?.closed !== true) continue
+      const from = (this.#starts[number] as number) - 1
+      this.#scratch.copyWithin(from, from + bytes, this.#used)
+      this.#used -= bytes
+      for (let k = number + 1; k < this.#starts.length; k += 1)
+        this.#starts[k] = (this.#starts[k] as number) - bytes
+      this.#askers.splice(number, 1)
+      this.#tickets.splice(number, 1)
+      this.#starts.splice(number, 1)
+    }
+    this.#again = []
   }
 
   #addProducer(producer: Producer): void {

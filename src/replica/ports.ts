@@ -40,6 +40,12 @@ export interface StateMachine<R> {
   chore(now: Ms): Argv | null
   /** Keys (latin1) that changed since the last call in a way that may end a wait. */
   takeReadyKeys(): readonly string[]
+  /** How many commands had run when `key`, of those taken last, changed. Compares with `Wait.seen`. */
+  changedAt(key: string): number
+  /** The most commands that `key` can serve that wait for a list. */
+  servable(key: string): number
+  /** The lists that a command lengthens if it is not refused, and by how many elements. */
+  feeds(argv: Argv): readonly { readonly key: string; readonly count: number }[]
   /** A running hash over everything applied: equal index, equal digest, on every node. */
   digest(): number
   snapshot(): SnapshotReader
@@ -63,6 +69,8 @@ export interface Asker<R> {
   readonly closed: boolean
   answer(ticket: number, reply: R): void
   lose(ticket: number, why: Lost): void
+  /** It waits: there is nothing for it yet. */
+  blocks?(ticket: number): void
 }
 
 /** A read, bound to its machine and its words. Run again after a wait. */

@@ -44,6 +44,17 @@ export class ProposalBuffer<R> {
     this.#batch.add(asker, ticket, argv, producer)
   }
 
+  /** Takes a command that waited, to be run again. */
+  addAgain(asker: Asker<R>, ticket: number, argv: Argv): void {
+    if (this.#batch.full) this.seal()
+    this.#batch.addAgain(asker, ticket, argv)
+  }
+
+  /** Whether the next command begins another entry. */
+  get isFull(): boolean {
+    return this.#batch.full
+  }
+
   /** Ends the batch that is being gathered, if it holds anything, stamped with the time of now. */
   seal(): void {
     if (this.#batch.count === 0) return

@@ -2,7 +2,9 @@
 //
 // A round's context is this replica's own counter, never anything of a client:
 // an acknowledgement that comes late must not confirm another round (etcd#20418).
-// A round is served when its index is confirmed and applied.
+// A round is served when its index is confirmed and applied. A read that must see its
+// session's own writes joins a round once these stand in the log: until then it has
+// no index to wait for.
 
 import type { Index } from '../base/types.ts'
 import type { Asker, Lost, Query } from './ports.ts'
@@ -27,37 +29,48 @@ export class Reads<R> {
   /** In the order of their ids. */
   #rounds: Round<R>[] = []
   #fresh: Read<R>[] = []
-  #freshAfterWrites = false
+  /** Likewise, of sessions with writes on their way. */
+  #afterWrites: Read<R>[] = []
   #lastId = 0
 
-  /** Whether reads wait for a round, and the one before was confirmed: one at a time serves them all. */
-  get mayBegin(): boolean {
-    return this.#fresh.length > 0 && this.#rounds.at(-1)?.confirmed !== false
+  /**
+   * Whether reads wait for a round, and the one before was confirmed: one at a time serves them all.
+   *
+   * @param gathering writes wait that are not in the log yet
+   */
+  mayBegin(gathering: boolean): boolean {
+    const isAny = this.#fresh.length > 0 || (!gathering && this.#afterWrites.length > 0)
+    return isAny && this.#rounds.at(-1)?.confirmed !== false
   }
 
   get size(): number {
-    let size = this.#fresh.length
+    let size = this.#fresh.length + this.#afterWrites.length
     for (const round of this.#rounds) size += round.reads.length
     return size
   }
 
   add(read: Read<R>, afterWrites: boolean): void {
-    this.#fresh.push(read)
-    if (afterWrites) this.#freshAfterWrites = true
+    const list = afterWrites ? this.#afterWrites : this.#fresh
+    list.push(read)
   }
 
   /**
    * Begins a round for the fresh reads.
    *
    * @param lastIndex last entry of the log now: what a session's own writes need at most
+   * @param gathering writes wait that are not in it: reads that must see theirs stay for another round
    * @returns the context to hand to Raft
    */
-  begin(lastIndex: Index): Uint8Array {
+  begin(lastIndex: Index, gathering: boolean): Uint8Array {
     this.#lastId += 1
-    const index = this.#freshAfterWrites ? lastIndex : 0
-    this.#rounds.push({ id: this.#lastId, reads: this.#fresh, index, confirmed: false })
+    const round = { id: this.#lastId, reads: this.#fresh, index: 0, confirmed: false }
+    if (!gathering && this.#afterWrites.length > 0) {
+      round.reads = round.reads.concat(this.#afterWrites)
+      round.index = lastIndex
+      this.#afterWrites = []
+    }
+    this.#rounds.push(round)
     this.#fresh = []
-    this.#freshAfterWrites = false
     const context = Buffer.alloc(CONTEXT_BYTES)
     context.writeDoubleLE(this.#lastId)
     return context
@@ -90,10 +103,10 @@ export class Reads<R> {
   /** Leadership went: nothing can be confirmed any more. */
   loseAll(why: Lost): void {
     const rounds = this.#rounds
-    const fresh = this.#fresh
+    const fresh = this.#fresh.concat(this.#afterWrites)
     this.#rounds = []
     this.#fresh = []
-    this.#freshAfterWrites = false
+    this.#afterWrites = []
     for (const round of rounds) for (const read of round.reads) read.asker.lose(read.ticket, why)
     for (const read of fresh) read.asker.lose(read.ticket, why)
   }

@@ -36,12 +36,13 @@ import { Chores } from './chores.ts'
 import { Convalescence, provesLoss } from './convalescence.ts'
 import { Digests } from './digests.ts'
 import type { Host } from './host.ts'
+import { Lines } from './lines.ts'
 import { type Asker, type Query, REPAIR_CONTEXT, type Refusal, type StateMachine } from './ports.ts'
 import { ProposalBuffer } from './proposal-buffer.ts'
 import { Proposals } from './proposals.ts'
 import { Reads } from './reads.ts'
 import { Succession } from './succession.ts'
-import { type BlockedWrite, type Waiter, Waiters } from './waiters.ts'
+import { type BlockedWrite, Waiter, Waiters } from './waiters.ts'
 
 export type ReplicaOptions = {
   readonly self: NodeId
@@ -68,6 +69,7 @@ export class Replica<R> {
   readonly #reads = new Reads<R>()
   readonly #waiters: Waiters<R>
   readonly #chores: Chores<R>
+  readonly #lines: Lines<R>
   readonly #applyWork: Message[] = []
   /** What was last handed to storage; a commit index alone waits for the next write. */
   #written: HardState
@@ -104,8 +106,9 @@ export class Replica<R> {
     this.shard = shard
     this.machine = machine
     this.#buffer = new ProposalBuffer(host.clock)
-    this.#waiters = new Waiters(host.clock, waiter => this.#repropose(waiter))
+    this.#waiters = new Waiters(host.clock, waiter => this.#serveDue(waiter))
     this.#chores = new Chores(host)
+    this.#lines = new Lines(this.#waiters, machine, this.#buffer)
     this.#applied = applied
     this.#hard = log.initialState().hardState
     this.#written = this.#hard
@@ -182,6 +185,7 @@ export class Replica<R> {
     if (grows && this.#host.diskFull) return 'disk-full'
     if (this.#proposals.bytes + this.#buffer.bytes > this.#options.openBytesMax) return 'overloaded'
     this.#buffer.add(asker, ticket, argv, producer)
+    if (this.#waiters.count > 0) this.#lines.accompany(argv)
     this.#host.schedule()
     return null
   }
@@ -282,8 +286,9 @@ export class Replica<R> {
     // its messages cost the same for one command as for a thousand.
     if (!this.#host.diskBusy) this.#buffer.seal()
     this.#proposeSealed()
-    if (this.#reads.mayBegin) {
-      if (this.#leads) this.raft.readIndex(this.#reads.begin(this.raft.lastIndex))
+    const gathering = this.#leads && this.#buffer.size > 0
+    if (this.#reads.mayBegin(gathering)) {
+      if (this.#leads) this.raft.readIndex(this.#reads.begin(this.raft.lastIndex, gathering))
       else if (!this.#buffer.isOrphaned) this.#reads.loseAll('moved')
     }
   }
@@ -486,36 +491,20 @@ export class Replica<R> {
       const asker = askers[i] as Asker<R>
       const outcome = outcomes[i] as R | Wait
       if (!(outcome instanceof Wait)) asker.answer(tickets[i] as number, outcome)
-      else if ('stillWaits' in asker)
-        (asker as { stillWaits(wait: Wait): void }).stillWaits(outcome)
-      else if (this.#leads)
-        this.#waiters.add(asker, tickets[i] as number, outcome, blockedWrite(batch, i))
-      else asker.lose(tickets[i] as number, 'unblocked')
+      else if (!this.#leads) asker.lose(tickets[i] as number, 'unblocked')
+      else if (asker instanceof Waiter) asker.stillWaits(outcome)
+      else this.#waiters.add(asker, tickets[i] as number, outcome, blockedWrite(batch, i))
     }
   }
 
-  /** Serves who waited for the keys that just changed: reads now, writes by a proposal. */
+  /** Serves who waited for the keys that just changed. */
   #wake(): void {
-    const keys = this.machine.takeReadyKeys()
-    if (keys.length === 0 || this.#waiters.count === 0) return
-    const now = this.#host.clock.now()
-    for (const waiter of this.#waiters.waitingOn(keys)) {
-      if (waiter.query !== null) {
-        const outcome = waiter.query.run(now)
-        if (!(outcome instanceof Wait)) waiter.answer(waiter.ticket, outcome)
-      } else {
-        this.#repropose(waiter)
-      }
-    }
-    this.#host.schedule()
+    if (this.#lines.move(this.#host.clock.now(), this.#leads)) this.#host.schedule()
   }
 
-  /** Proposes a blocked write again, unless it is on its way already. */
-  #repropose(waiter: Waiter<R>): void {
-    if (waiter.write === null || waiter.proposed || !this.#leads) return
-    waiter.proposed = true
-    this.#buffer.add(waiter, waiter.ticket, waiter.write.argv, waiter.write.producer)
-    this.#host.schedule()
+  /** The time has come that may serve a blocked write. */
+  #serveDue(waiter: Waiter<R>): void {
+    if (this.#leads && this.#lines.proposeDue(waiter)) this.#host.schedule()
   }
 
   #noteLeader(): void {
@@ -563,5 +552,5 @@ function blockedWrite(batch: SealedBatch<unknown>, i: number): BlockedWrite {
   const argv = new Argv()
   const end = parseMultibulk(argv, batch.payload, batch.starts[i] as number, batch.payload.length)
   assert(end > INCOMPLETE, 'an entry holds a command that does not parse')
-  return { argv: argv.copy(), producer: null }
+  return { argv: argv.copy() }
 }

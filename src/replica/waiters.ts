@@ -10,14 +10,16 @@ import type { Argv } from '../base/argv.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Ms } from '../base/types.ts'
 import type { Wait } from '../base/wait.ts'
-import type { Producer } from './batch.ts'
 import type { Asker, Lost, Query } from './ports.ts'
 
 /** A wall clock may jump while a waiter sleeps by it: it is looked at again this often. */
 const ALARM_MAX: Ms = 1000
 
 /** A command to be proposed again, in memory of its own. */
-export type BlockedWrite = { readonly argv: Argv; readonly producer: Producer | null }
+export type BlockedWrite = { readonly argv: Argv }
+
+/** Longer waits take several timers: Node's count milliseconds in 31 bits. */
+const TIMER_MS_MAX = 0x7fff_ffff
 
 export class Waiter<R> implements Asker<R> {
   readonly asker: Asker<R>
@@ -26,6 +28,9 @@ export class Waiter<R> implements Asker<R> {
   /** Null for a write. */
   readonly query: Query<R> | null
   readonly write: BlockedWrite | null
+  readonly needs: Wait['needs']
+  /** The machine's moment at which there was nothing for it. */
+  seen: number
   /** The write is in the log and not yet applied. */
   proposed = false
   /** The time is over; whatever applying says next is the last word. */
@@ -39,13 +44,15 @@ export class Waiter<R> implements Asker<R> {
     table: Waiters<R>,
     asker: Asker<R>,
     ticket: number,
-    keys: readonly string[],
+    wait: Wait,
     work: Query<R> | BlockedWrite,
   ) {
     this.#table = table
     this.asker = asker
     this.ticket = ticket
-    this.keys = keys
+    this.keys = wait.keys
+    this.needs = wait.needs
+    this.seen = wait.seen
     this.query = 'run' in work ? work : null
     this.write = 'run' in work ? null : work
   }
@@ -68,6 +75,7 @@ export class Waiter<R> implements Asker<R> {
   /** Its proposal was applied and there was nothing for it. */
   stillWaits(wait: Wait): void {
     this.proposed = false
+    this.seen = wait.seen
     if (this.expired) this.lose(this.ticket, 'timeout')
     else this.#table.setAlarm(this, wait.dueAt)
   }
@@ -78,13 +86,13 @@ export class Waiters<R> {
   /** Sets keep the order of arrival. */
   readonly #byKey = new Map<string, Set<Waiter<R>>>()
   readonly #byAsker = new Map<Asker<R>, Set<Waiter<R>>>()
-  readonly #repropose: (waiter: Waiter<R>) => void
+  readonly #serveDue: (waiter: Waiter<R>) => void
   #count = 0
 
-  /** @param repropose proposes a write again whose time has come */
-  constructor(clock: Clock, repropose: (waiter: Waiter<R>) => void) {
+  /** @param serveDue proposes a write again whose time has come, unless it is on its way */
+  constructor(clock: Clock, serveDue: (waiter: Waiter<R>) => void) {
     this.#clock = clock
-    this.#repropose = repropose
+    this.#serveDue = serveDue
   }
 
   get count(): number {
@@ -94,12 +102,21 @@ export class Waiters<R> {
   /** Registers a command that has to wait; `wait.timeout` of 0 waits for ever. */
   add(asker: Asker<R>, ticket: number, wait: Wait, work: Query<R> | BlockedWrite): void {
     if (asker.closed) return
-    const waiter = new Waiter(this, asker, ticket, wait.keys, work)
+    const waiter = new Waiter(this, asker, ticket, wait, work)
     for (const key of wait.keys) append(this.#byKey, key, waiter)
     append(this.#byAsker, asker, waiter)
     this.#count += 1
-    if (wait.timeout > 0) waiter.timer = this.#clock.after(wait.timeout, () => this.#expire(waiter))
+    asker.blocks?.(ticket)
+    if (wait.timeout > 0) this.#arm(waiter, wait.timeout)
     if (waiter.write !== null) this.setAlarm(waiter, wait.dueAt)
+  }
+
+  #arm(waiter: Waiter<R>, timeout: number): void {
+    const delay = Math.min(timeout, TIMER_MS_MAX)
+    waiter.timer = this.#clock.after(delay, () => {
+      if (delay < timeout) this.#arm(waiter, timeout - delay)
+      else this.#expire(waiter)
+    })
   }
 
   /** Wakes a write at `dueAt`, Unix ms, unless it is answered before; 0: never. */
@@ -111,8 +128,13 @@ export class Waiters<R> {
     waiter.alarm = this.#clock.after(delay, () => {
       waiter.alarm = null
       if (this.#clock.now() < dueAt) this.setAlarm(waiter, dueAt)
-      else if (!waiter.proposed) this.#repropose(waiter)
+      else this.#serveDue(waiter)
     })
+  }
+
+  /** Those in line on `key`, in order of arrival. It may lose its first ones while it is walked. */
+  inLine(key: string): Iterable<Waiter<R>> {
+    return this.#byKey.get(key) ?? NOBODY
   }
 
   /** Those in line on `keys`, each once, in order of arrival on the first key that names it. */
@@ -166,6 +188,8 @@ function append<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
   if (set === undefined) map.set(key, new Set([value]))
   else set.add(value)
 }
+
+const NOBODY: readonly never[] = []
 
 /** @returns whether it was there */
 function detach<K, V>(map: Map<K, Set<V>>, key: K, value: V): boolean {

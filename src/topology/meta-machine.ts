@@ -74,6 +74,18 @@ export class MetaMachine {
     return []
   }
 
+  changedAt(): number {
+    return 0
+  }
+
+  servable(): number {
+    return 0
+  }
+
+  feeds(): readonly never[] {
+    return []
+  }
+
   digest(): number {
     return this.#digest
   }

@@ -15,6 +15,7 @@ const idmp = 'XINFO STREAM tells of idempotent IDs since 8.6'
 const inactive = 'consumers have an active time since 7.2'
 const help = 'the last line of HELP is worded anew since 8'
 const plus = 'XREAD knows + since 7.4'
+const overflow = '7.0 calls a timeout negative that is too large'
 const lag = 'Redis answers a lag it does not know with nil; here it is counted'
 
 /** Redis 7.0, which Debian 12 ships. Ours answers as Redis 8 does. */
@@ -55,6 +56,24 @@ export const redis70: readonly Difference[] = [
     case: 'A waiting XREADGROUP learns',
     command: '@1',
     reason: 'commands that waited are run again since 7.2',
+  },
+  {
+    file: 'lists',
+    case: 'LREM refuses',
+    command: 'LREM l -9223372036854775808 a',
+    reason: 'the least number is refused since 7.2',
+  },
+  {
+    file: 'lists',
+    case: 'A timeout beyond',
+    command: 'BLPOP none inf',
+    reason: overflow,
+  },
+  {
+    file: 'lists',
+    case: 'A timeout beyond',
+    command: 'BLPOP none 1e300',
+    reason: overflow,
   },
   {
     file: 'streams',

@@ -5,7 +5,7 @@
 // again when a key they wait for was touched.
 
 import { Argv } from '../../src/base/argv.ts'
-import { PAYLOAD_HEADER_BYTES, writePayloadHeader } from '../../src/base/payload.ts'
+import { AGAIN_MARK, PAYLOAD_HEADER_BYTES, writePayloadHeader } from '../../src/base/payload.ts'
 import { Wait } from '../../src/base/wait.ts'
 import { type CommandSpec, isError } from '../../src/machine/command.ts'
 import { machineTable } from '../../src/machine/commands/table.ts'
@@ -19,8 +19,8 @@ const BEGIN = 1_700_000_000_000
 
 type Waiter = {
   readonly connection: number
-  readonly run: () => Reply | Wait
-  keys: readonly string[]
+  readonly again: () => Reply | Wait
+  readonly wait: Wait
   /** Infinity: for ever. */
   readonly deadline: number
   /** When time alone may serve it; 0: never. */
@@ -41,23 +41,25 @@ export class MachineTarget implements Target {
 
   /** Runs a command once, as if nobody waited. */
   run(argv: Argv): Reply | Wait {
-    return this.#prepare(argv)()
+    return this.#prepare(argv)(false)
   }
 
-  #prepare(argv: Argv): () => Reply | Wait {
+  /** @returns what runs the command, for the first time or again */
+  #prepare(argv: Argv): (again: boolean) => Reply | Wait {
     const spec = machineTable.find(argv)
     if (isError(spec)) return () => spec
     const args = spec.parse === undefined ? undefined : spec.parse(argv)
     if (isError(args)) return () => args
     return spec.apply === undefined
       ? () => this.machine.query(spec as CommandSpec, args, this.now)
-      : () => this.#apply(argv)
+      : again => this.#apply(argv, again)
   }
 
-  #apply(argv: Argv): Reply | Wait {
-    const payload = Buffer.alloc(PAYLOAD_HEADER_BYTES + argv.end - argv.start)
+  #apply(argv: Argv, again: boolean): Reply | Wait {
+    const from = PAYLOAD_HEADER_BYTES + (again ? 1 : 0)
+    const payload = Buffer.alloc(from + argv.end - argv.start, AGAIN_MARK)
     writePayloadHeader(payload, this.now, 1)
-    argv.buffer.copy(payload, PAYLOAD_HEADER_BYTES, argv.start, argv.end)
+    argv.buffer.copy(payload, from, argv.start, argv.end)
     const outcomes: (Reply | Wait)[] = []
     this.#index += 1
     this.machine.apply(payload, this.#index, outcomes)
@@ -72,10 +74,11 @@ export class MachineTarget implements Target {
 
   async send(connection: number, words: readonly string[]): Promise<void> {
     const run = this.#prepare(Argv.of(...words.map(word => Buffer.from(word, 'latin1'))))
-    const outcome = run()
+    const outcome = run(false)
     if (outcome instanceof Wait) {
       const deadline = outcome.timeout === 0 ? Number.POSITIVE_INFINITY : this.now + outcome.timeout
-      this.#waiters.push({ connection, run, keys: outcome.keys, deadline, dueAt: outcome.dueAt })
+      const { dueAt } = outcome
+      this.#waiters.push({ connection, again: () => run(true), wait: outcome, deadline, dueAt })
     } else {
       this.#answer(connection, outcome)
     }
@@ -86,7 +89,7 @@ export class MachineTarget implements Target {
   #wake(): void {
     let ready = new Set(this.machine.takeReadyKeys())
     while (ready.size > 0) {
-      this.#runAgain(waiter => waiter.keys.some(key => ready.has(key)))
+      this.#runAgain(({ wait }) => wait.keys.some(key => ready.has(key)))
       ready = new Set(this.machine.takeReadyKeys())
     }
   }
@@ -94,12 +97,17 @@ export class MachineTarget implements Target {
   #runAgain(isDue: (waiter: Waiter) => boolean): void {
     const waiting: Waiter[] = []
     for (const waiter of this.#waiters) {
-      const outcome = isDue(waiter) ? waiter.run() : null
+      const outcome = isDue(waiter) ? waiter.again() : null
       if (outcome instanceof Wait) waiter.dueAt = outcome.dueAt
       if (outcome === null || outcome instanceof Wait) waiting.push(waiter)
       else this.#answer(waiter.connection, outcome)
     }
     this.#waiters = waiting
+  }
+
+  /** Whether a command of the connection waits. */
+  isWaiting(connection: number): boolean {
+    return this.#waiters.some(waiter => waiter.connection === connection)
   }
 
   async receive(connection: number): Promise<Wire> {

@@ -37,13 +37,13 @@ const count = fc.constantFrom('0', '1', '2', '10', '-1')
 /** Nothing or everything is idle enough, whatever the clocks say. */
 const minIdle = fc.constantFrom('0', '1000000000', '-1')
 
-function maybe(...words: readonly (string | fc.Arbitrary<string>)[]): fc.Arbitrary<Words> {
+export function maybe(...words: readonly (string | fc.Arbitrary<string>)[]): fc.Arbitrary<Words> {
   const all = fc.tuple(...words.map(word => (typeof word === 'string' ? fc.constant(word) : word)))
   return fc.oneof(fc.constant<Words>([]), all)
 }
 
 /** A command of fixed words, single arbitrary words and lists of words. */
-function command(
+export function command(
   ...parts: readonly (string | fc.Arbitrary<string | Words>)[]
 ): fc.Arbitrary<Words> {
   return fc

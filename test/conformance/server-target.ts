@@ -107,6 +107,12 @@ export class ServerTarget implements Target {
     if (connection > 0) await sleep(ARRIVAL_MS)
   }
 
+  /** As `send`, without time for it to arrive. */
+  async sendAtOnce(connection: number, words: readonly string[]): Promise<void> {
+    const peer = await this.#connection(connection)
+    peer.write(words)
+  }
+
   async receive(connection: number): Promise<Wire> {
     return (await this.#connection(connection)).read()
   }

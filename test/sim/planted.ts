@@ -294,7 +294,7 @@ const storage: readonly Planted[] = [
         to: 'const witness = findSynced(bytes, offset, header.base) ?? 0\n      if (witness < 0) {',
       },
     ],
-    caughtBy: { seeds: '1..120' },
+    caughtBy: { seeds: '1..200' },
   },
   {
     name: 'vote-after-amnesia',
@@ -435,7 +435,7 @@ const broker: readonly Planted[] = [
         to: "if (proposal.term < term) this.#end(index, proposal, 'moved')",
       },
     ],
-    caughtBy: { seeds: '1..120' },
+    caughtBy: { seeds: '1..200' },
   },
 ]
 

@@ -38,7 +38,7 @@ const invalidId = fail('ERR Invalid client ID')
 function flagsOf(session: Session): string {
   let flags = ''
   if (session.transaction !== null) flags += 'x'
-  if (session.waits.size > 0) flags += 'b'
+  if (session.blocked.size > 0) flags += 'b'
   if (session.readonly) flags += 'r'
   if (session.noEvict) flags += 'e'
   if (session.noTouch) flags += 'T'

@@ -43,10 +43,15 @@ function map(items: readonly Reply[]): Reply {
 
 /** First key, last key, step, for clients from before key specs. */
 function legacyKeys(facts: CommandFacts): readonly [number, number, number] {
-  const spec = facts.keys[0]
-  if (spec === undefined || !('index' in spec.begin) || spec.find.limit > 1) return [0, 0, 0]
-  const { last, step } = spec.find
-  return [spec.begin.index, last >= 0 ? spec.begin.index + last : last, step]
+  let keys: readonly [number, number, number] = [0, 0, 0]
+  for (const { begin, find } of facts.keys) {
+    if (!('index' in begin) || find === 'counted' || find.limit > 1) continue
+    const last = find.last >= 0 ? begin.index + find.last : find.last
+    // Ranges that follow each other are one.
+    if (keys[0] === 0) keys = [begin.index, last, find.step]
+    else if (begin.index === keys[1] + 1) keys = [keys[0], last, 1]
+  }
+  return keys
 }
 
 /** Of what is done to the key Redis writes RO, RW, OW and RM in capitals, the rest small. */
@@ -76,17 +81,30 @@ function keySpec(spec: KeySpec): Reply {
     text('find_keys'),
     map([
       text('type'),
-      text('range'),
+      text(spec.find === 'counted' ? 'keynum' : 'range'),
       text('spec'),
-      map([
-        text('lastkey'),
-        integer(spec.find.last),
-        text('keystep'),
-        integer(spec.find.step),
-        text('limit'),
-        integer(spec.find.limit),
-      ]),
+      findSpec(spec),
     ]),
+  ])
+}
+
+function findSpec({ find }: KeySpec): Reply {
+  if (find === 'counted')
+    return map([
+      text('keynumidx'),
+      integer(0),
+      text('firstkey'),
+      integer(1),
+      text('keystep'),
+      integer(1),
+    ])
+  return map([
+    text('lastkey'),
+    integer(find.last),
+    text('keystep'),
+    integer(find.step),
+    text('limit'),
+    integer(find.limit),
   ])
 }
 

@@ -62,7 +62,7 @@ function clients(desk: Desk): Fields {
   const all = [...desk.sessions.values()]
   return [
     ['connected_clients', all.length],
-    ['blocked_clients', all.filter(session => session.waits.size > 0).length],
+    ['blocked_clients', all.filter(session => session.blocked.size > 0).length],
     ['tracking_clients', 0],
     ['pubsub_clients', 0],
     ['watching_clients', 0],

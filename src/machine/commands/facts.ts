@@ -23,4 +23,9 @@ export function keysAfterStreams(startFrom: number): readonly KeySpec[] {
   ]
 }
 
+/** Word `index` says how many keys follow it. */
+export function keysCounted(index: number, ...flags: readonly string[]): readonly KeySpec[] {
+  return [{ flags, begin: { index }, find: 'counted' }]
+}
+
 export const NO_KEYS: readonly KeySpec[] = []

@@ -13,6 +13,10 @@ import { counterCommands } from './counters.ts'
 import { expireCommands } from './expire.ts'
 import { groupCommands } from './groups.ts'
 import { keyCommands } from './keys.ts'
+import { listMoveCommands } from './list-move.ts'
+import { listPopCommands } from './list-pop.ts'
+import { listPushCommands } from './list-push.ts'
+import { listCommands } from './lists.ts'
 import { objectCommands } from './object.ts'
 import { renamingCommands } from './renaming.ts'
 import { setCommands } from './set.ts'
@@ -144,6 +148,10 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...setCommands,
   ...stringCommands,
   ...counterCommands,
+  ...listCommands,
+  ...listMoveCommands,
+  ...listPopCommands,
+  ...listPushCommands,
 ]
 
 /** What entries may hold: with the commands that leaders propose of their own accord. */

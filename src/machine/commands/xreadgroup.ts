@@ -209,7 +209,7 @@ function waitFor(sources: readonly Source[], args: XreadgroupArgs, timeout: numb
     if (due === null) source.group.isAwaited = true
     else first = Math.min(first, due)
   }
-  return new Wait(keys, timeout, first === Number.POSITIVE_INFINITY ? 0 : first)
+  return new Wait(keys, timeout, 'change', first === Number.POSITIVE_INFINITY ? 0 : first)
 }
 
 function applyXreadgroup(state: Keyspace, args: XreadgroupArgs, at: Occasion): Reply | Wait {

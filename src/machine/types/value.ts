@@ -5,6 +5,8 @@
 
 import { assert } from '../../base/assert.ts'
 import { Reader, Writer } from '../../base/bytes.ts'
+import type { List } from './list.ts'
+import { ListBuilder } from './list-builder.ts'
 import type { Builder, Cut } from './part.ts'
 import type { Stream } from './stream.ts'
 import { StreamBuilder } from './stream-builder.ts'
@@ -21,7 +23,7 @@ export interface Value {
 /** The class of each type, by the name that TYPE answers. */
 export type Values = {
   stream: Stream
-  list: Value
+  list: List
   set: Value
   string: Text
 }
@@ -33,7 +35,7 @@ export const VALUE_TYPES: readonly ValueType[] = ['stream', 'list', 'set', 'stri
 
 const BUILDERS: { readonly [T in ValueType]: (() => Builder<Values[T]>) | null } = {
   stream: () => new StreamBuilder(),
-  list: null,
+  list: () => new ListBuilder(),
   set: null,
   string: () => new TextBuilder(),
 }

@@ -142,6 +142,11 @@ test('COMMAND tells what clients need to route', () => {
   ])
   assert.deepEqual(xadd?.slice(3, 6), [1, 1, 1])
   assert.equal(unknown, null)
+  const [lmove, lmpop, blpop] = ask('COMMAND INFO lmove lmpop blpop') as unknown[][]
+  assert.deepEqual(lmove?.slice(3, 6), [1, 2, 1])
+  assert.deepEqual(lmpop?.slice(3, 6), [0, 0, 0])
+  assert.deepEqual(blpop?.slice(3, 6), [1, -2, 1])
+  assert.deepEqual(ask('COMMAND GETKEYS BLMPOP 0 2 a b LEFT'), ['a', 'b'])
   const [create] = ask('COMMAND INFO xgroup|create') as unknown[][]
   assert.deepEqual(create?.slice(0, 2), ['xgroup|create', -5])
   assert.deepEqual(ask('COMMAND GETKEYS XREAD COUNT 1 STREAMS a b 0 0'), ['a', 'b'])

@@ -122,6 +122,7 @@ export class RigShard implements ReplicaPort {
     } else outcome = work.query?.run(this.clock.now())
     if (outcome instanceof Wait) {
       this.waiting.push(work)
+      work.asker.blocks?.(work.ticket)
       if (outcome.timeout > 0 && work.timer === undefined)
         work.timer = this.clock.after(outcome.timeout, () => this.#end(work, 'timeout'))
     } else if (outcome !== undefined) {

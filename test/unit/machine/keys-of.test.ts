@@ -24,12 +24,18 @@ test('the keys of a command stand where its key specifications say', () => {
   assert.deepEqual(keys('XREAD', 'COUNT', '5', 'streams', 'a', 'b', '0', '0'), ['a', 'b'])
   assert.deepEqual(keys('XREAD', 'STREAMS', 'STREAMS', '$'), ['STREAMS'])
   assert.deepEqual(keys('DBSIZE'), [])
+  assert.deepEqual(keys('BLPOP', 'a', 'b', '0'), ['a', 'b'])
+  assert.deepEqual(keys('LMOVE', 'a', 'b', 'LEFT', 'LEFT'), ['a', 'b'])
+  assert.deepEqual(keys('LMPOP', '2', 'a', 'b', 'LEFT'), ['a', 'b'])
+  assert.deepEqual(keys('BLMPOP', '0', '1', 'a', 'LEFT', 'COUNT', '2'), ['a'])
 })
 
 test('words that do not say where their keys are have none', () => {
   assert.deepEqual(keys('XREAD', 'COUNT', '5', 'a'), [])
   assert.deepEqual(keys('XREAD', 'a', 'b', 'STREAMS'), [])
   assert.deepEqual(keys('XREAD', 'COUNT', '5', 'STREAMS', 'a'), [])
+  for (const count of ['0', '-1', 'abc', '4', '9223372036854775807'])
+    assert.deepEqual(keys('LMPOP', count, 'a', 'b', 'LEFT'), [])
 })
 
 test('one key at a fixed place is told without looking at the words', () => {
@@ -37,4 +43,6 @@ test('one key at a fixed place is told without looking at the words', () => {
   assert.equal(sole('DEL', 'a'), 0)
   assert.equal(sole('XREAD', 'STREAMS', 'a', '0'), 0)
   assert.equal(sole('DBSIZE'), 0)
+  assert.equal(sole('LMOVE', 'a', 'b', 'LEFT', 'LEFT'), 0)
+  assert.equal(sole('LMPOP', '1', 'a', 'LEFT'), 0)
 })

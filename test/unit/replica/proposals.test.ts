@@ -76,9 +76,9 @@ test('a read is served when its round is confirmed and the index applied, never 
   const client = new Client()
   const query = { run: () => new Wait([], 0) }
   reads.add({ asker: client, ticket: 1, query }, false)
-  const first = reads.begin(10)
+  const first = reads.begin(10, false)
   reads.add({ asker: client, ticket: 2, query }, true)
-  const second = reads.begin(12)
+  const second = reads.begin(12, false)
   assert.equal(reads.takeServable(100), null)
   reads.confirm(first, 8)
   assert.equal(reads.takeServable(7), null)
@@ -97,9 +97,9 @@ test('a later confirmation serves the rounds before it; an earlier one never a l
   const client = new Client()
   const query = { run: () => new Wait([], 0) }
   reads.add({ asker: client, ticket: 1, query }, false)
-  const first = reads.begin(0)
+  const first = reads.begin(0, false)
   reads.add({ asker: client, ticket: 2, query }, false)
-  const second = reads.begin(0)
+  const second = reads.begin(0, false)
   reads.confirm(first, 5)
   assert.equal(reads.takeServable(5)?.length, 1)
   assert.equal(reads.takeServable(5), null)

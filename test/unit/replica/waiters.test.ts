@@ -48,7 +48,7 @@ class Client implements Asker<string> {
 }
 
 const query = { run: () => new Wait(['k'], 0) }
-const write = { argv: Argv.of('XREADGROUP'), producer: null }
+const write = { argv: Argv.of('XREADGROUP') }
 
 const none = (): void => {}
 
@@ -90,7 +90,7 @@ test('a write whose time is over while its proposal is in the log takes what app
   advance(60)
   assert.deepEqual(client.heard, [])
   first.answer(1, 'entry')
-  second.stillWaits(new Wait(['k'], 0))
+  second.stillWaits(new Wait(['k'], 50))
   assert.deepEqual(client.heard, ['1=entry', '2!timeout'])
 })
 
@@ -154,20 +154,39 @@ test('a write that time may serve is proposed when its time has come, and sleeps
     proposed.push(waiter.ticket)
   })
   const client = new Client()
-  table.add(client, 1, new Wait(['k'], 0, 300), write)
+  table.add(client, 1, new Wait(['k'], 0, 'change', 300), write)
   table.add(client, 2, new Wait(['k'], 0), write)
   pass(299)
   assert.deepEqual(proposed, [])
   pass(1)
   assert.deepEqual(proposed, [1])
   const [waiter] = table.waitingOn(['k'])
-  waiter?.stillWaits(new Wait(['k'], 0, 5000))
+  waiter?.stillWaits(new Wait(['k'], 0, 'change', 5000))
   wall += 4600
   pass(1001)
   assert.deepEqual(proposed, [1, 1], 'the wall clock went on without it')
-  waiter?.stillWaits(new Wait(['k'], 0, wall + 100))
+  waiter?.stillWaits(new Wait(['k'], 0, 'change', wall + 100))
   waiter?.answer(1, 'entries')
   pass(200)
   assert.deepEqual(proposed, [1, 1], 'answered waiters have no alarm')
   assert.equal(table.count, 1)
+})
+
+test('a wait of many days ends after as many, and not before', () => {
+  const { clock, advance } = fakeClock()
+  const longest = 0x7fff_ffff
+  const short: Clock = {
+    ...clock,
+    after: (delay, callback) => {
+      assert.ok(delay <= longest)
+      return clock.after(delay, callback)
+    },
+  }
+  const table = new Waiters<string>(short, none)
+  const client = new Client()
+  table.add(client, 1, new Wait(['k'], 2 * longest + 5), write)
+  for (const step of [longest, longest, 4]) advance(step)
+  assert.deepEqual(client.heard, [])
+  advance(1)
+  assert.deepEqual(client.heard, ['1!timeout'])
 })

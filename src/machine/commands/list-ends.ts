@@ -1,0 +1,77 @@
+// What commands share that take elements from the ends of lists.
+
+import type { Argv } from '../../base/argv.ts'
+import type { Occasion } from '../command.ts'
+import { clampToSafe, parseInteger } from '../integers.ts'
+import type { Keyspace } from '../keyspace.ts'
+import { bulk, type ErrorReply, NULL, OK, type Reply, syntaxError } from '../reply.ts'
+import { Words } from '../types/element.ts'
+import type { List } from '../types/list.ts'
+
+/** Bytes expected of an element, and at most of all of a reply, before they are known. */
+const WORD_BYTES = 64
+const WORDS_BYTES_MAX = 4096
+
+/** Room for `count` words of a reply. */
+export function wordsFor(count: number): Words {
+  return new Words(Math.min(count * WORD_BYTES, WORDS_BYTES_MAX))
+}
+
+export function bulksOf(words: Words): Reply {
+  return { kind: 'bulks', bytes: words.bytes, bounds: words.bounds }
+}
+
+/** Word i, LEFT or RIGHT, as whether it is the head. */
+export function parseSide(argv: Argv, i: number): boolean | ErrorReply {
+  if (argv.is(i, 'LEFT')) return true
+  return argv.is(i, 'RIGHT') ? false : syntaxError
+}
+
+/** Word i as a whole number from `min` up. Whatever else it is gets the same `refusal`, as in Redis. */
+export function parseCount(
+  argv: Argv,
+  i: number,
+  min: number,
+  refusal: ErrorReply,
+): number | ErrorReply {
+  const value = parseInteger(argv, i)
+  return value === null || value < min ? refusal : clampToSafe(value)
+}
+
+/** Removes the key of a list that lost its last element: lists are never empty. */
+export function dropIfEmpty(state: Keyspace, key: string, list: List): void {
+  if (list.length === 0) state.delete(key)
+  else state.noteChange(key)
+}
+
+/** Takes one element of the list at `key`. */
+export function takeOne(
+  state: Keyspace,
+  key: string,
+  list: List,
+  atHead: boolean,
+  at: Occasion,
+): Reply {
+  const reply = !at.asked ? OK : bulk(atHead ? list.headWord() : list.tailWord())
+  if (atHead) list.takeHead(1, null)
+  else list.takeTail(1, null)
+  dropIfEmpty(state, key, list)
+  return reply
+}
+
+/** Takes at most `count` elements of the list at `key`, in the order in which they go. */
+export function takeSome(
+  state: Keyspace,
+  key: string,
+  list: List,
+  atHead: boolean,
+  count: number,
+  at: Occasion,
+): Reply {
+  const few = Math.min(count, list.length)
+  const words = at.asked ? wordsFor(few) : null
+  if (atHead) list.takeHead(few, words)
+  else list.takeTail(few, words)
+  if (few > 0) dropIfEmpty(state, key, list)
+  return words === null ? NULL : bulksOf(words)
+}
