@@ -15,6 +15,7 @@ import { Machine } from '../src/machine/machine.ts'
 import type { Reply } from '../src/machine/reply.ts'
 import type { Asker } from '../src/replica/ports.ts'
 import { SlotMap } from '../src/topology/slot-map.ts'
+import { idleProcess } from '../test/idle-process.ts'
 
 const PIPELINE = 64
 const CONNECTIONS = 50
@@ -97,7 +98,7 @@ function makeDesk(): { broker: Broker; replica: AnswersLater } {
     shard: () => shard,
     health: () => null,
     memoryFull: () => false,
-    memoryBytes: () => 0,
+    process: idleProcess,
   })
   return { broker, replica }
 }

@@ -132,6 +132,12 @@ export const OPTIONS = {
     range: [1 * MiB, 4 * GiB],
     doc: 'Bytes of answers that one RESP client may leave unread before it is cut off.',
   },
+  'cluster.limits.memory_bytes_max': {
+    kind: 'integer',
+    default: 0,
+    range: [0, 1024 * GiB],
+    doc: 'Bytes a node may hold, as `used_memory` of INFO tells them, before it refuses commands that add data (OOM). Reads, acks and trims go on. Looked at ten times a second. 0: no bound. `CONFIG SET maxmemory` changes it until the node ends.',
+  },
   'cluster.storage.segment_bytes': {
     kind: 'integer',
     default: 64 * MiB,
@@ -230,6 +236,24 @@ export const OPTIONS = {
     kind: 'seeds',
     default: null,
     doc: 'The nodes that found the cluster, this one among them, with their peer addresses: `n1=node-1:7201, n2=node-2:7202`. Empty: this node alone.',
+  },
+  'node.slow_log.slower_than_us': {
+    kind: 'integer',
+    default: 10_000,
+    range: [0, 2 ** 31 - 1],
+    doc: 'Commands whose own work took at least this long, in microseconds, go into the slow log. The wait for disk and majority does not count. `CONFIG SET slowlog-log-slower-than` changes it until the node ends.',
+  },
+  'node.slow_log.length_max': {
+    kind: 'integer',
+    default: 128,
+    range: [0, 100_000],
+    doc: 'Entries of the slow log; the oldest go first. `CONFIG SET slowlog-max-len` changes it until the node ends.',
+  },
+  'node.enable_debug_command': {
+    kind: 'choice',
+    default: 'no',
+    choices: ['no', 'yes', 'local'],
+    doc: 'Who may use DEBUG, which can stop a node for a while: nobody, everybody, or clients on the same machine. `slotcast node --enable-debug-command` and `slotcast dev --enable-debug-command` set it.',
   },
   'node.log.level': {
     kind: 'choice',

@@ -33,6 +33,8 @@ export type RaftConfig = {
 export type LimitsConfig = {
   readonly connectionsMax: number
   readonly sessionOutputBytesMax: number
+  /** 0: no bound. */
+  readonly memoryBytesMax: number
 }
 
 export type StorageConfig = {
@@ -59,6 +61,9 @@ export type NodeConfig = {
     /** Who founds the cluster, by rising id, this node among them. */
     readonly seeds: readonly Seed[]
     readonly log: { readonly level: LogLevel }
+    readonly slowLog: { readonly slowerThanMicros: number; readonly lengthMax: number }
+    /** Who may use DEBUG. */
+    readonly debugCommands: 'no' | 'yes' | 'local'
   }
   readonly cluster: {
     readonly name: string
@@ -185,6 +190,11 @@ function nodeConfigFrom(settings: Settings, faults: string[]): NodeConfig {
       admin: door(settings['node.admin.listen'], settings['node.admin.advertise']),
       seeds,
       log: { level: settings['node.log.level'] },
+      slowLog: {
+        slowerThanMicros: settings['node.slow_log.slower_than_us'],
+        lengthMax: settings['node.slow_log.length_max'],
+      },
+      debugCommands: settings['node.enable_debug_command'],
     },
     cluster: clusterConfigFrom(settings, seeds.length),
     fingerprint: fingerprintOf(settings, seeds),
@@ -219,6 +229,7 @@ function clusterConfigFrom(settings: Settings, nodes: number): NodeConfig['clust
     limits: {
       connectionsMax: settings['cluster.limits.connections_max'],
       sessionOutputBytesMax: settings['cluster.limits.session_output_bytes_max'],
+      memoryBytesMax: settings['cluster.limits.memory_bytes_max'],
     },
     storage: {
       segmentBytes: settings['cluster.storage.segment_bytes'],

@@ -5,10 +5,11 @@
 // with one line on standard error and exit code 1.
 
 import { enableCompileCache } from 'node:module'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { OperationalError } from './base/errors.ts'
 import { addBenchCommand } from './bench.ts'
 import { configurationHelp } from './config-page.ts'
+import { environmentName } from './config-table.ts'
 import { addControlCommands } from './ctl.ts'
 
 const VERSION = '0.1.0'
@@ -24,6 +25,13 @@ function whole(least: number, most: number): (text: string) => number {
   }
 }
 
+/** Redis' setting of the same name. */
+function debugOption(): Option {
+  return new Option('--enable-debug-command [who]', 'let clients use DEBUG')
+    .choices(['yes', 'local', 'no'])
+    .preset('yes')
+}
+
 function collect(value: string, previous: readonly string[]): string[] {
   return [...previous, value]
 }
@@ -35,6 +43,7 @@ type DevFlags = {
   host: string
   restart: boolean
   cluster?: boolean
+  enableDebugCommand?: string
 }
 
 function makeProgram(): Command {
@@ -56,6 +65,7 @@ function makeProgram(): Command {
     )
     .option('--host <host>', 'address to listen on', '127.0.0.1')
     .option('--no-restart', 'leave a node dead that died')
+    .addOption(debugOption())
     .option('--cluster', 'with one node: show slots and redirects to clients all the same')
     .action(async (flags: DevFlags) => {
       const { Supervisor } = await import('./supervisor.ts')
@@ -67,10 +77,13 @@ function makeProgram(): Command {
     .command('node')
     .description('run one node')
     .option('--config <file>', 'YAML file, may be repeated; later ones win', collect, [])
+    .addOption(debugOption())
     .addHelpText('after', configurationHelp())
-    .action(async (flags: { config: readonly string[] }) => {
+    .action(async (flags: { config: readonly string[]; enableDebugCommand?: string }) => {
       const { serveNode } = await import('./serve.ts')
-      serveNode(flags.config)
+      const { enableDebugCommand: debug } = flags
+      const name = environmentName('node.enable_debug_command')
+      serveNode(flags.config, debug === undefined ? {} : { [name]: debug })
     })
   program
     .command('verify')

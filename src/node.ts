@@ -7,10 +7,13 @@ import { assert } from './base/assert.ts'
 import type { Clock } from './base/clock.ts'
 import type { Logger } from './base/log.ts'
 import type { Metrics } from './base/metrics.ts'
+import type { ProcessPort } from './base/process.ts'
 import type { Random } from './base/random.ts'
 import { META_SHARD, type Ms, NO_NODE, type NodeId, type ShardId } from './base/types.ts'
 import { Broker } from './broker/broker.ts'
-import type { NodeConfig } from './config.ts'
+import { MemoryLimit } from './broker/memory-limit.ts'
+import { type RedisLogLevel, Settings } from './broker/settings.ts'
+import type { LogLevel, NodeConfig } from './config.ts'
 import { Balancer } from './control/balancer.ts'
 import { decodeFacts, encodeFacts, Reconciler } from './control/reconciler.ts'
 import { Machine } from './machine/machine.ts'
@@ -29,6 +32,7 @@ import type {
 import { Repairs } from './replica/repairs.ts'
 import { Replica, type ReplicaOptions } from './replica/replica.ts'
 import { SnapshotReceiver } from './replica/snapshot-receiver.ts'
+import { SnapshotRounds } from './replica/snapshot-rounds.ts'
 import { SnapshotSender } from './replica/snapshot-sender.ts'
 import { SnapshotTaker } from './replica/snapshot-taker.ts'
 import { Snapshots } from './replica/snapshots.ts'
@@ -49,8 +53,11 @@ export type NodePorts = {
   readonly network: (listener: NetworkListener, identity: NodeIdentity) => Network
   /** This process, and whether another one lives: for the lock of the data directory. */
   readonly processes: { readonly pid: number; alive(pid: number): boolean }
-  /** Bytes the process holds. */
-  readonly memoryBytes: () => number
+  readonly process: ProcessPort
+  /** Makes the log tell more or less. */
+  readonly setLogLevel?: (level: LogLevel) => void
+  /** Stops the node in order, as a signal would; absent: nobody can. */
+  readonly shutdown?: () => void
   /** Ends the process. Does not return in production. */
   readonly exit: (code: number, reason: string) => void
 }
@@ -79,6 +86,20 @@ const SEEK_LATER_MS: Ms = 300
 /** sysexits.h: an input/output error. */
 const EXIT_DISK = 74
 const OPEN_READS_MAX = 100_000
+/** Our levels of the log in Redis' words, and the other way about. */
+const REDIS_LOG_LEVELS = {
+  debug: 'debug',
+  info: 'notice',
+  warn: 'warning',
+  error: 'nothing',
+} as const satisfies Record<LogLevel, RedisLogLevel>
+const LOG_LEVELS: Readonly<Record<RedisLogLevel, LogLevel>> = {
+  debug: 'debug',
+  verbose: 'info',
+  notice: 'info',
+  warning: 'warn',
+  nothing: 'error',
+}
 
 export function startNode(ports: NodePorts, config: NodeConfig): Node {
   return new Node(ports, config)
@@ -101,6 +122,7 @@ export class Node {
   readonly #replicas = new Map<ShardId, Replica<unknown>>()
   readonly #reconciler: Reconciler
   readonly #balancer: Balancer
+  readonly #snapshotRounds: SnapshotRounds
   readonly #upSince = new Map<NodeId, Ms>()
   #stopping = false
 
@@ -128,7 +150,7 @@ export class Node {
         announceTicks: ANNOUNCE_TICKS,
       },
     )
-    this.#joinSnapshots()
+    this.#snapshotRounds = this.#joinSnapshots()
     this.broker = this.#makeBroker()
     const voters = members.slice(0, META_VOTERS_MAX)
     this.#metaReplica = this.#load(META_SHARD, this.#meta, voters, members.slice(META_VOTERS_MAX))
@@ -294,10 +316,11 @@ export class Node {
       openReadsMax: OPEN_READS_MAX,
       inDoubtAfter: raft.electionTicks * raft.tickMs,
       campaignWithin: CAMPAIGN_WITHIN_MS,
+      settling: askers => this.broker.meter.settling(askers),
     }
   }
 
-  #joinSnapshots(): void {
+  #joinSnapshots(): SnapshotRounds {
     const { clock, logger } = this.#ports
     const { storage: limits } = this.#config.cluster
     const { storage, turn } = this
@@ -326,11 +349,14 @@ export class Node {
       this.#replicas,
     )
     turn.useSnapshots(new Snapshots(taker, sender, receiver, repairs, this.#replicas))
+    return new SnapshotRounds(clock, taker, this.#replicas)
   }
 
   #makeBroker(): Broker {
-    const { clock, random, logger, metrics, memoryBytes } = this.#ports
+    const { clock, random, logger, metrics, process, shutdown } = this.#ports
     const { cluster, node } = this.#config
+    const settings = this.#makeSettings()
+    const memory = new MemoryLimit(clock, process, settings)
     return new Broker({
       clock,
       random,
@@ -347,13 +373,34 @@ export class Node {
         version: VERSION,
         sessionInFlightMax: 10_000,
         nodeInFlightMax: 1_000_000,
-        memoryBytesMax: 0,
+        debugCommands: node.debugCommands,
       },
       shard: id => this.#shards.get(id),
       health: () => this.ready(),
-      memoryFull: () => false,
-      memoryBytes,
+      memoryFull: () => memory.full,
+      process,
+      settings,
+      snapshots: this.#snapshotRounds,
+      ...(shutdown === undefined ? {} : { shutdown }),
     })
+  }
+
+  #makeSettings(): Settings {
+    const { cluster, node } = this.#config
+    const settings = new Settings({
+      memoryBytesMax: cluster.limits.memoryBytesMax,
+      clientsMax: cluster.limits.connectionsMax,
+      slowerThanMicros: node.slowLog.slowerThanMicros,
+      slowLogLengthMax: node.slowLog.lengthMax,
+      logLevel: REDIS_LOG_LEVELS[node.log.level],
+    })
+    let { logLevel } = settings
+    settings.onChange(() => {
+      if (settings.logLevel === logLevel) return
+      logLevel = settings.logLevel
+      this.#ports.setLogLevel?.(LOG_LEVELS[logLevel])
+    })
+    return settings
   }
 
   #makeReconciler(members: readonly NodeId[]): Reconciler {
@@ -415,6 +462,7 @@ export class Node {
   #host(shard: ShardFacts): void {
     if (this.#shards.has(shard.id)) return
     const machine = new Machine()
+    machine.observer = this.broker.meter
     const replica = this.#load(shard.id, machine, shard.voters, [])
     this.#shards.set(shard.id, { replica, machine })
     // Who the map wants to lead tries first; the others give it time.

@@ -17,6 +17,7 @@ import {
   exitOnUncaught,
   exitWith,
   makeLog,
+  makeProcessPort,
   measureProcess,
   type SystemLog,
   silenceGrpc,
@@ -32,6 +33,7 @@ const STOP_MS_MAX = 4_500
 /** How long clients may take to read their last answers. */
 const DOOR_CLOSE_MS = 1_000
 
+type Environment = Readonly<Record<string, string>>
 type Done = (error: OperationalError | null) => void
 
 /** A door, with its ways to open and close. */
@@ -40,10 +42,10 @@ type Opening = {
   readonly close: (done: () => void) => void
 }
 
-/** Runs the node that `files` and the environment describe, until a signal. */
-export function serveNode(files: readonly string[]): void {
+/** Runs the node that `files`, the environment and `overrides` to it describe, until a signal. */
+export function serveNode(files: readonly string[], overrides: Environment = {}): void {
   tuneMemory()
-  const { config, settings } = loadConfig(files, process.env)
+  const { config, settings } = loadConfig(files, { ...process.env, ...overrides })
   const log = makeLog(config.node.log.level, config.node.name)
   exitOnUncaught(log)
   silenceGrpc()
@@ -52,6 +54,7 @@ export function serveNode(files: readonly string[]): void {
   const metrics = new Metrics()
   measureProcess(metrics)
   let peerDoor: PeerDoor | null = null
+  let stop: (why: string) => void = () => {}
   const node = startNode(
     {
       clock: systemClock,
@@ -60,7 +63,9 @@ export function serveNode(files: readonly string[]): void {
       logger: log.logger,
       metrics,
       processes: systemProcesses,
-      memoryBytes: () => process.memoryUsage.rss(),
+      process: makeProcessPort(),
+      setLogLevel: log.setLevel,
+      shutdown: () => stop('SHUTDOWN'),
       exit: (code, reason) => exitWith(log, code, reason),
       network: (listener, identity) => {
         peerDoor = new PeerDoor({
@@ -85,7 +90,7 @@ export function serveNode(files: readonly string[]): void {
     // At the end of a process it is kept by itself, but a node may be killed before.
     flushCompileCache()
   })
-  stopOnSignal(node, doors, log)
+  stop = stopOnSignal(node, doors, log)
 }
 
 function makeDoors(
@@ -105,12 +110,12 @@ function makeDoors(
     ready: () => node.ready(),
     topology: () => topologyOf(node.map(), broker),
   })
-  const { connectionsMax, sessionOutputBytesMax } = config.cluster.limits
+  const { sessionOutputBytesMax } = config.cluster.limits
   const respDoor = new RespDoor(broker, {
     ...resp.listen,
     logger,
     metrics,
-    limits: { ...RESP_LIMITS, clientsMax: connectionsMax, outputBytesMax: sessionOutputBytesMax },
+    limits: { ...RESP_LIMITS, outputBytesMax: sessionOutputBytesMax },
   })
   const grpcDoor = new GrpcDoor(broker, { ...grpc.listen, nodeName: name, logger })
   return [
@@ -143,8 +148,16 @@ function openInTurn(doors: readonly Opening[], done: Done): void {
   })
 }
 
-/** SIGTERM, SIGINT, or the end of the supervisor: leaders hand over, doors close, exit code 0. */
-function stopOnSignal(node: Node, doors: readonly Opening[], log: SystemLog): void {
+/**
+ * SIGTERM, SIGINT, or the end of the supervisor: leaders hand over, doors close, exit code 0.
+ *
+ * @returns the same for whoever has another reason
+ */
+function stopOnSignal(
+  node: Node,
+  doors: readonly Opening[],
+  log: SystemLog,
+): (why: string) => void {
   let stopping = false
   const stop = (why: string): void => {
     if (stopping) return
@@ -170,6 +183,7 @@ function stopOnSignal(node: Node, doors: readonly Opening[], log: SystemLog): vo
   process.on('SIGINT', () => stop('SIGINT'))
   // The supervisor holds the other end: when it goes, however it goes, so does the node.
   if (process.channel !== undefined) process.on('disconnect', () => stop('the supervisor is gone'))
+  return stop
 }
 
 function topologyOf(map: SlotMap, broker: Broker): unknown {

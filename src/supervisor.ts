@@ -22,6 +22,8 @@ export type SupervisorOptions = {
   readonly restart: boolean
   /** Slots and redirects; false makes a standalone node. */
   readonly cluster: boolean
+  /** Who may use DEBUG; absent: nobody. */
+  readonly enableDebugCommand?: string
 }
 
 const RESTART_MS = 1000
@@ -113,7 +115,7 @@ export class Supervisor {
   }
 
   #writeConfiguration(): void {
-    const { nodes, dataDir, host, cluster } = this.#options
+    const { nodes, dataDir, host, cluster, enableDebugCommand } = this.#options
     mkdirSync(dataDir, { recursive: true })
     const replicas = cluster && nodes >= 3 ? 3 : 1
     writeFileSync(
@@ -141,6 +143,7 @@ export class Supervisor {
         peer: door('peer'),
         admin: door('admin'),
         seeds,
+        ...(enableDebugCommand === undefined ? {} : { enable_debug_command: enableDebugCommand }),
       }
       writeFileSync(join(dataDir, `${child.name}.yaml`), stringify({ node }))
     }

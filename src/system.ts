@@ -1,8 +1,10 @@
 // The real clock, chance, logger and end of the process: what the ports of base/ are in production.
 
 import { randomBytes, randomInt } from 'node:crypto'
+import { machine as osMachine, type as osType, release, totalmem } from 'node:os'
 import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
 import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js'
 import { pino } from 'pino'
 import { AssertionFailure } from './base/assert.ts'
@@ -10,6 +12,7 @@ import type { Clock } from './base/clock.ts'
 import { OperationalError } from './base/errors.ts'
 import type { LogFields, Logger } from './base/log.ts'
 import type { Metrics } from './base/metrics.ts'
+import type { ProcessPort } from './base/process.ts'
 import type { Random } from './base/random.ts'
 import type { LogLevel } from './config.ts'
 
@@ -50,8 +53,39 @@ export const systemProcesses = {
   },
 }
 
+const US_PER_SECOND = 1e6
+
+/** This process and its machine. */
+export function makeProcessPort(): ProcessPort {
+  // The engine offers its collector only behind a flag, which must come before the context that asks for it.
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const asleep = new Int32Array(new SharedArrayBuffer(4))
+  return {
+    pid: process.pid,
+    os: `${osType()} ${release()} ${osMachine()}`,
+    executable: process.execPath,
+    engine: process.version,
+    machineBytes: totalmem(),
+    memory: () => {
+      const { rss, heapUsed, heapTotal, external } = process.memoryUsage()
+      return { resident: rss, heap: heapUsed, heapReserved: heapTotal, buffers: external }
+    },
+    cpu: () => {
+      const { user, system } = process.cpuUsage()
+      return { user: user / US_PER_SECOND, system: system / US_PER_SECOND }
+    },
+    collect,
+    stall: ms => {
+      Atomics.wait(asleep, 0, 0, ms)
+    },
+  }
+}
+
 export type SystemLog = {
   readonly logger: Logger
+  /** Tells more or less from now on, also through loggers made before. */
+  readonly setLevel: (level: LogLevel) => void
   /** Writes what is buffered, as the last thing a process does. */
   readonly flush: () => void
 }
@@ -66,23 +100,36 @@ export function makeLog(level: LogLevel, node: string): SystemLog {
   const destination = pino.destination({ dest: 1, sync: true })
   const root = pino(
     {
-      level,
+      // What is told is decided in `wrap`, for all children at once.
+      level: 'debug',
       base: { node },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: label => ({ level: label }) },
     },
     destination,
   )
-  return { logger: wrap(root), flush: () => destination.flushSync() }
+  const least = { rank: RANKS[level] }
+  return {
+    logger: wrap(root, least),
+    setLevel: changed => {
+      least.rank = RANKS[changed]
+    },
+    flush: () => destination.flushSync(),
+  }
 }
 
-function wrap(inner: pino.Logger): Logger {
+const RANKS: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 }
+
+function wrap(inner: pino.Logger, least: { readonly rank: number }): Logger {
+  const at = (level: LogLevel) => (fields: LogFields, message: string) => {
+    if (RANKS[level] >= least.rank) inner[level](fields, message)
+  }
   return {
-    debug: (fields: LogFields, message: string) => inner.debug(fields, message),
-    info: (fields: LogFields, message: string) => inner.info(fields, message),
-    warn: (fields: LogFields, message: string) => inner.warn(fields, message),
-    error: (fields: LogFields, message: string) => inner.error(fields, message),
-    child: (fields: LogFields) => wrap(inner.child(fields)),
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (fields: LogFields) => wrap(inner.child(fields), least),
   }
 }
 
@@ -127,7 +174,6 @@ export function silenceGrpc(): void {
 
 const NS_PER_SECOND = 1e9
 const MS_PER_SECOND = 1e3
-const US_PER_SECOND = 1e6
 /** How fine the delay of the event loop is sampled, in ms. */
 const DELAY_RESOLUTION_MS = 5
 

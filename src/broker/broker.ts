@@ -15,22 +15,45 @@ import { COMMANDS } from '../machine/commands/table.ts'
 import { NULL_ARRAY, type Reply } from '../machine/reply.ts'
 import type { Lost } from '../replica/ports.ts'
 import type { SlotMap } from '../topology/slot-map.ts'
+import { AuthLog } from './auth-log.ts'
 import { CommandIndex } from './command-index.ts'
 import { DESK_COMMANDS } from './commands/table.ts'
 import type { Tally } from './desk.ts'
+import { ErrorCounts } from './error-counts.ts'
+import { Pause } from './pause.ts'
 import type { BrokerPorts, Producer, Shard } from './ports.ts'
+import { Rate } from './rates.ts'
 import { inDoubt, unblocked, unblockedByClient } from './refusals.ts'
 import { Road } from './road.ts'
 import { type Client, Session, type SessionOptions, type SessionOwner } from './session.ts'
+import { Settings } from './settings.ts'
+import { WordRing } from './word-ring.ts'
+import { WorkMeter } from './work-meter.ts'
 
 /** Parked commands are tried again this often, if nothing changed before: some have waited long enough. */
 const PARK_LOOK_MS: Ms = 50
+/** How often clients that are silent for too long are looked for. */
+const IDLE_LOOK_MS: Ms = 1_000
 
 export class Broker implements SessionOwner {
   readonly #ports: BrokerPorts
   readonly #road: Road
   readonly #sessions = new Map<number, Session>()
-  readonly #tally: Tally = { connections: 0, commands: 0, errors: 0, refused: 0 }
+  readonly #tally: Tally = {
+    connections: 0,
+    commands: 0,
+    errors: 0,
+    refused: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+  }
+  readonly #errorCounts = new ErrorCounts()
+  readonly #commandRate: Rate
+  readonly #pause: Pause
+  /** What may be changed while the node runs; doors read it. */
+  readonly settings: Settings
+  /** Measures commands; machines are given it as their observer. */
+  readonly meter: WorkMeter
   readonly #inDoubt: Counter
   readonly #flushListeners: (() => void)[] = []
   readonly #topologyListeners = new Set<() => void>()
@@ -43,6 +66,7 @@ export class Broker implements SessionOwner {
   /** Sessions whose held command waits for its shard to have a leader. */
   readonly #parked = new Set<Session>()
   #parkTimer: Timer | null = null
+  #idleTimer: Timer | null = null
   #flushWanted = false
   #soonAsked = false
   /** The clock as of the last flush: fine enough for `idle`. */
@@ -51,6 +75,14 @@ export class Broker implements SessionOwner {
   constructor(ports: BrokerPorts, commands: Iterable<CommandSpec> = COMMANDS) {
     this.#ports = ports
     this.#now = ports.clock.monotonic()
+    this.#commandRate = new Rate(this.#now)
+    this.#pause = new Pause(ports.clock, session => {
+      this.#wakeSoon(session)
+      if (!this.#flushWanted) this.#wantFlush()
+    })
+    this.settings = ports.settings ?? new Settings()
+    this.meter = new WorkMeter(ports.clock, this.settings)
+    this.settings.onChange(() => this.#settingsChanged())
     this.#onSoon = () => {
       this.#soonAsked = false
       if (this.#flushWanted) this.flush()
@@ -60,6 +92,14 @@ export class Broker implements SessionOwner {
       sessions: this.#sessions,
       commands: new CommandIndex(commands, DESK_COMMANDS),
       tally: this.#tally,
+      errorCounts: this.#errorCounts,
+      authLog: new AuthLog(),
+      settings: this.settings,
+      meter: this.meter,
+      words: new WordRing(),
+      pause: this.#pause,
+      commandRate: this.#commandRate,
+      peak: { bytes: 0 },
       startedAt: this.#now,
       shards: () => this.#shards(),
       unblock: (session, withError) => this.#unblock(session, withError),
@@ -124,6 +164,9 @@ export class Broker implements SessionOwner {
     if (session.closed) return
     session.closed = true
     session.held = null
+    this.#pause.forget(session)
+    this.#tally.bytesIn += session.bytesIn
+    this.#tally.bytesOut += session.bytesOut
     session.dropTransaction()
     this.#sessions.delete(session.id)
     this.#inFlight -= session.unanswered
@@ -146,6 +189,7 @@ export class Broker implements SessionOwner {
   flush(): void {
     this.#flushWanted = false
     this.#now = this.#ports.clock.monotonic()
+    this.#commandRate.look(this.#now, this.#tally.commands)
     if (this.#waking.length > 0) {
       const waking = this.#waking
       this.#waking = []
@@ -186,7 +230,10 @@ export class Broker implements SessionOwner {
   /** For sessions: a command was answered. */
   settled(session: Session, reply: Reply): void {
     this.#inFlight -= 1
-    if (reply.kind === 'error') this.#tally.errors += 1
+    if (reply.kind === 'error') {
+      this.#tally.errors += 1
+      this.#errorCounts.add(reply)
+    }
     if (session.paused) this.#wakeSoon(session)
     if (!this.#flushWanted) this.#wantFlush()
   }
@@ -257,6 +304,8 @@ export class Broker implements SessionOwner {
     const { held } = session
     if (held !== null) {
       session.held = null
+      // An answer at once must not ask for a second look.
+      session.paused = false
       this.#road.take(session, held.argv, held.place, held.producer, false)
       if (session.held === null) session.parkedUntil = null
     }
@@ -275,6 +324,26 @@ export class Broker implements SessionOwner {
     if (session.closing !== null) return
     session.closing = reason
     session.client.close(reason)
+  }
+
+  #settingsChanged(): void {
+    this.meter.slowLog.lengthMax = this.settings.slowLogLengthMax
+    if (this.#idleTimer === null && this.settings.idleSecondsMax > 0) this.#watchIdle()
+  }
+
+  /** Cuts off RESP clients that were silent for too long; who waits for something is not. */
+  #watchIdle(): void {
+    this.#idleTimer = this.#ports.clock.after(IDLE_LOOK_MS, () => {
+      this.#idleTimer = null
+      const { idleSecondsMax } = this.settings
+      if (idleSecondsMax === 0) return
+      const lastAt = this.#ports.clock.monotonic() - idleSecondsMax * 1000
+      for (const session of [...this.#sessions.values()]) {
+        const isIdle = session.unanswered === 0 && session.lastAt < lastAt
+        if (isIdle && session.options.door === 'resp') this.#kill(session, 'idle for too long')
+      }
+      this.#watchIdle()
+    })
   }
 
   #unblock(session: Session, withError: boolean): boolean {

@@ -57,6 +57,11 @@ function entryOf(spec: CommandSpec, desk: DeskCommand | null): Entry {
   }
 }
 
+/** A subcommand that reads a shard, in a container whose others the desk answers: MEMORY USAGE. */
+function isOfMachine(sub: DeskCommand & CommandSpec): boolean {
+  return sub.run === undefined && sub.query !== undefined
+}
+
 export class CommandIndex {
   readonly #table: CommandTable
   readonly #entries = new Map<CommandSpec, Entry>()
@@ -73,7 +78,8 @@ export class CommandIndex {
     }
     for (const spec of deskSpecs) {
       this.#entries.set(spec, entryOf(spec, spec))
-      for (const sub of spec.subcommands?.values() ?? []) this.#entries.set(sub, entryOf(sub, sub))
+      for (const sub of spec.subcommands?.values() ?? [])
+        this.#entries.set(sub, entryOf(sub, isOfMachine(sub) ? null : sub))
     }
   }
 

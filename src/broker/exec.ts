@@ -16,20 +16,25 @@ import type { MachinePort } from './ports.ts'
 import { tooManyWatched } from './refusals.ts'
 import type { Session } from './session.ts'
 import type { Step, Transaction, Watch } from './transaction.ts'
+import { type Sender, textsOf, type WorkMeter } from './work-meter.ts'
 
 /** Learns of keys what a transaction is to find again. */
 export class WatchQuery implements Query<Reply> {
   readonly #machine: MachinePort
   readonly #watch: Watch
   readonly #keys: readonly string[]
+  readonly #onRun: () => void
 
-  constructor(machine: MachinePort, watch: Watch, keys: readonly string[]) {
+  /** @param onRun the call is done, and counts */
+  constructor(machine: MachinePort, watch: Watch, keys: readonly string[], onRun: () => void) {
     this.#machine = machine
     this.#watch = watch
     this.#keys = keys
+    this.#onRun = onRun
   }
 
   run(now: Ms): Reply {
+    this.#onRun()
     const known = this.#keys.map(key => this.#machine.watch(key, now))
     return this.#watch.note(known) ? OK : tooManyWatched
   }
@@ -40,20 +45,35 @@ export class TransactionQuery implements Query<Reply> {
   readonly #machine: MachinePort
   readonly #transaction: Transaction
   readonly #watch: Watch | null
+  readonly #meter: WorkMeter
+  readonly #sender: Sender
 
-  constructor(machine: MachinePort, transaction: Transaction, watch: Watch | null) {
+  constructor(
+    machine: MachinePort,
+    transaction: Transaction,
+    watch: Watch | null,
+    meter: WorkMeter,
+    sender: Sender,
+  ) {
     this.#machine = machine
     this.#transaction = transaction
     this.#watch = watch
+    this.#meter = meter
+    this.#sender = sender
   }
 
   run(now: Ms): Reply {
     if (this.#watch !== null && this.#machine.isChanged(this.#watch.all, now)) return NULL_ARRAY
     const replies: Reply[] = []
     this.#transaction.forShard(({ spec }, argv) => {
+      const meter = this.#meter
+      const since = meter.start(spec)
       const args = spec.query === undefined ? syntaxError : spec.parse?.(argv)
       const outcome = isError(args) ? args : this.#machine.query(spec, args, now)
-      replies.push(outcome instanceof Wait ? unserved(spec) : outcome)
+      const reply = outcome instanceof Wait ? unserved(spec) : outcome
+      const tooLong = meter.stop(spec, since, reply)
+      if (tooLong >= 0) meter.note(spec, tooLong, textsOf(argv), argv.count, this.#sender)
+      replies.push(reply)
     })
     return array(replies)
   }

@@ -7,6 +7,7 @@ import type { Argv } from '../base/argv.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
+import type { ProcessPort } from '../base/process.ts'
 import type { Random } from '../base/random.ts'
 import type { Watched } from '../base/transaction.ts'
 import type { Index, Ms, NodeId, ShardId } from '../base/types.ts'
@@ -16,6 +17,7 @@ import type { Keyspace } from '../machine/keyspace.ts'
 import type { Reply } from '../machine/reply.ts'
 import type { Asker, Query, Refusal } from '../replica/ports.ts'
 import type { SlotMap } from '../topology/slot-map.ts'
+import type { Settings } from './settings.ts'
 
 /** Who repeats a command safely: the session and the number under which its reply is kept. */
 export type Producer = { readonly id: string; readonly epoch: number; readonly sequence: number }
@@ -30,6 +32,8 @@ export interface ReplicaPort {
   readonly amnesiac?: boolean
   readonly applied: Index
   readonly commit: Index
+  /** How many other voters have everything up to `index` on their disks, as the leader knows. */
+  followersAt?(index: Index): number
   /** Copies the words at once. */
   propose(
     asker: Asker<Reply>,
@@ -60,6 +64,32 @@ export interface MachinePort {
   watch(key: string, now: Ms): Watched
   /** Whether one of the keys is another than it was known to be. */
   isChanged(watches: readonly Watched[], now: Ms): boolean
+  /** Whether keys whose time has come are buried before somebody asks for them. */
+  activeExpire: boolean
+  /** Becomes what its own snapshot says, at once. @returns whether that is what it was */
+  reload(): boolean
+  /** Of its state, history included: the same on all replicas and after a reload. */
+  checksum(): number
+}
+
+/** Whoever writes shards as snapshots. */
+export interface SnapshotsPort {
+  /**
+   * Writes what changed of every shard on this node.
+   *
+   * @param done whether all of it is on disk; shards that had nothing new count
+   * @returns false: that is under way already
+   */
+  take(done: (ok: boolean) => void): boolean
+  readonly running: boolean
+  /** When all shards were last on disk as snapshots because somebody asked, or the start of the process. Unix ms. */
+  readonly lastAt: Ms
+  /** Snapshots written since the start, by shard. */
+  readonly taken: number
+  /** How the last round ended. */
+  readonly lastOk: boolean
+  /** Bytes of log that a restart would have to apply. */
+  readonly bytesSince: number
 }
 
 export type Shard = { readonly replica: ReplicaPort; readonly machine: MachinePort }
@@ -82,8 +112,8 @@ export type BrokerOptions = {
   readonly sessionInFlightMax: number
   /** Commands of all sessions that are not answered; beyond, TRYAGAIN. */
   readonly nodeInFlightMax: number
-  /** What CONFIG and INFO say of the bound on memory; `memoryFull` decides. Absent: there is none. */
-  readonly memoryBytesMax?: number
+  /** Who may use DEBUG: nobody, everybody, or clients on this machine. */
+  readonly debugCommands?: 'no' | 'yes' | 'local'
 }
 
 export type BrokerPorts = {
@@ -100,6 +130,11 @@ export type BrokerPorts = {
   health(): string | null
   /** Whether memory is used up, so that commands which add data are refused (OOM). */
   memoryFull(): boolean
-  /** Bytes the process holds, for INFO. */
-  memoryBytes(): number
+  readonly process: ProcessPort
+  /** What CONFIG SET changes; absent: the defaults. */
+  readonly settings?: Settings
+  /** Absent: there is no disk below. */
+  readonly snapshots?: SnapshotsPort
+  /** Stops this node in order; absent: nobody can. */
+  readonly shutdown?: () => void
 }

@@ -17,3 +17,10 @@ export const UNBLOCKED_TEXT =
   'UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)'
 /** INFO's name for the line of one replica, before its number. */
 export const REPLICA_LINE_FIELD = 'slave'
+/** MEMORY STATS' name for what links to followers take. */
+export const CLIENTS_OF_FOLLOWERS_STAT = 'clients.slaves'
+/** The old name of REPLICAOF. */
+export const REPLICAOF_OLD_WORD = 'slaveof'
+/** INFO's fields about failovers and ids of replication. */
+export const FAILOVER_STATE_FIELD = 'master_failover_state'
+export const REPLICATION_ID_FIELD = 'master_replid'

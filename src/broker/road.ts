@@ -10,7 +10,7 @@ import { limits } from '../base/limits.ts'
 import type { Counter } from '../base/metrics.ts'
 import { type Ms, NO_NODE, type ShardId } from '../base/types.ts'
 import { Wait } from '../base/wait.ts'
-import { isError } from '../machine/command.ts'
+import { type CommandFacts, isError } from '../machine/command.ts'
 import { wrongArity } from '../machine/commands/table.ts'
 import { keysOf } from '../machine/keys-of.ts'
 import {
@@ -28,11 +28,11 @@ import type { Query, Refusal } from '../replica/ports.ts'
 import { CROSS_SLOT, commonSlot, elsewhere, NO_KEYS, slotOfWord } from '../topology/route.ts'
 import { UNASSIGNED } from '../topology/slot-map.ts'
 import type { Entry } from './command-index.ts'
-import type { Desk, DeskCommand } from './desk.ts'
+import { type Desk, type DeskCommand, LATER, NO_PLACE } from './desk.ts'
 import { WatchQuery } from './exec.ts'
 import { Gatherer, merge, parseScanCursor, ScanRelay, shardScan } from './gathering.ts'
 import type { MachinePort, Producer, Shard } from './ports.ts'
-import { ReadQuery } from './read-query.ts'
+import { ReadQuery, type ReadWatch } from './read-query.ts'
 import * as refusals from './refusals.ts'
 import type { Session } from './session.ts'
 import { Watch } from './transaction.ts'
@@ -43,6 +43,7 @@ import {
   TransactionRoad,
   type Way,
 } from './transaction-road.ts'
+import { textsOf } from './work-meter.ts'
 
 /** SCAN's answer behind the last shard. */
 const SCAN_END = array([text('0'), EMPTY_ARRAY])
@@ -66,6 +67,8 @@ export class Road implements Way {
   readonly #clusterEnabled: boolean
   readonly #redirects: Counter
   readonly #refusals: Counter
+  /** The command that is on its way, until it is carried out or on its way to a replica. */
+  #found: CommandFacts | null = null
 
   constructor(desk: Desk) {
     this.#desk = desk
@@ -89,9 +92,12 @@ export class Road implements Way {
     producer: Producer | null,
     full: boolean,
   ): void {
+    this.#found = null
     const reply = this.#go(session, argv, place, producer, full)
     if (reply === null) return
     if (reply.kind === 'error') {
+      // Still set: it did not come as far as its own work.
+      if (this.#found !== null) this.#desk.meter.rejected(this.#found)
       this.#refusals.add()
       this.#desk.tally.refused += 1
     }
@@ -124,25 +130,31 @@ export class Road implements Way {
     const entry = this.#desk.commands.find(argv)
     const { transaction } = session
     if ('kind' in entry) {
+      this.#found = this.#desk.commands.facts(argv.latin1(0))
       if (transaction !== null) transaction.dirty = true
       return entry
     }
+    this.#found = entry.spec
     session.lastCommand = entry.spec.name
-    if (transaction !== null && !entry.immediate)
+    if (transaction !== null && !entry.immediate) {
+      if (this.#isPaused(session, argv, entry, place, producer)) return null
       return this.#transactions.queue(session, argv, entry, transaction)
+    }
     if (mustHold(session, entry)) {
       session.held = { argv: argv.copy(), place, producer }
       return null
     }
-    if (entry.errand === 'exec')
-      return this.#transactions.exec({ session, argv, place, producer }, full)
+    if (entry.errand === 'exec') return this.#exec(session, argv, entry, place, producer, full)
     if (entry.errand === 'watch') {
       if (transaction !== null) return refusals.watchInsideMulti
       if (!session.ordered) return refusals.needsOrder
     } else if (entry.desk !== null) {
+      if (this.#isPaused(session, argv, entry, place, producer)) return null
       return this.#atDesk(session, argv, entry.desk, place)
     }
     if (full) return refusals.overloaded
+    if (entry.gathering !== null && this.#isPaused(session, argv, entry, place, producer))
+      return null
     if (entry.gathering === 'scan') return this.#scan(session, argv, entry, place)
     if (entry.gathering !== null) return this.#gather(session, argv, entry, place)
     return this.#toShard(session, argv, entry, place, producer)
@@ -150,15 +162,67 @@ export class Road implements Way {
 
   #atDesk(session: Session, argv: Argv, command: DeskCommand, place: number): Reply | null {
     if (command.run === undefined) return wrongArity(command)
-    const reply = command.run(this.#desk, session, argv)
+    const reply = this.#run(session, argv, command, place)
+    if (reply === LATER) return null
     if (reply === null) session.markSilent(place)
     else if (command.heardInSilence === true) session.markHeard(place)
     return reply ?? OK
   }
 
+  /** Answers a command here, and measures that. */
+  #run(
+    session: Session,
+    argv: Argv,
+    command: DeskCommand,
+    place: number,
+  ): Reply | null | typeof LATER {
+    this.#found = null
+    const { meter } = this.#desk
+    const since = meter.start(command)
+    const reply = command.run?.(this.#desk, session, argv, place) ?? null
+    const tooLong = meter.stop(command, since, reply === LATER ? null : reply)
+    if (tooLong >= 0) {
+      const words = command.redacted?.(argv) ?? textsOf(argv)
+      meter.note(command, tooLong, words, argv.count, session)
+    }
+    return reply
+  }
+
+  /** CLIENT PAUSE: holds the command, unless it may go on. */
+  #isPaused(
+    session: Session,
+    argv: Argv,
+    entry: Entry,
+    place: number,
+    producer: Producer | null,
+  ): boolean {
+    const { pause } = this.#desk
+    if (!pause.active || !pause.holds(entry, session)) return false
+    session.held = { argv: argv.copy(), place, producer }
+    pause.keep(session)
+    return true
+  }
+
+  #exec(
+    session: Session,
+    argv: Argv,
+    entry: Entry,
+    place: number,
+    producer: Producer | null,
+    full: boolean,
+  ): Reply | null {
+    if (this.#isPaused(session, argv, entry, place, producer)) return null
+    this.#found = null
+    const reply = this.#transactions.exec({ session, argv, place, producer }, full)
+    // Its commands are counted and timed where they are done.
+    if (session.held === null) this.#desk.meter.stop(entry.spec, -1, reply)
+    return reply
+  }
+
   runHere(session: Session, argv: Argv, entry: Entry): Reply {
-    if (entry.desk === null) return this.#keyless(argv, entry)
-    return entry.desk.run?.(this.#desk, session, argv) ?? OK
+    if (entry.desk === null) return this.#keyless(session, argv, entry)
+    const reply = this.#run(session, argv, entry.desk, NO_PLACE)
+    return reply === LATER ? OK : (reply ?? OK)
   }
 
   #toShard(
@@ -170,7 +234,7 @@ export class Road implements Way {
   ): Reply | null {
     const slot = this.slotOf(entry, argv)
     if (slot === KEY_TOO_LONG) return refusals.keyTooLong
-    if (slot === NO_KEYS) return this.#keyless(argv, entry)
+    if (slot === NO_KEYS) return this.#keyless(session, argv, entry)
     let shardId: ShardId
     if (this.#clusterEnabled) {
       if (slot === CROSS_SLOT) return refusals.crossSlot
@@ -184,6 +248,7 @@ export class Road implements Way {
     if (shard === undefined || !shard.replica.isLeader)
       return this.#notHere(session, argv, entry, place, producer, shard)
     if (entry.grows && this.#desk.ports.memoryFull()) return refusals.outOfMemory
+    if (this.#isPaused(session, argv, entry, place, producer)) return null
     return entry.writes
       ? this.#propose(session, argv, entry, place, producer, shard)
       : this.#read(session, argv, entry, place, shard)
@@ -216,7 +281,7 @@ export class Road implements Way {
   ): Reply | null {
     // A mistake is answered here, so that it costs no log entry; apply parses again.
     const parsed = entry.spec.parse?.(argv)
-    if (isError(parsed)) return parsed
+    if (isError(parsed)) return this.#misspelt(entry, parsed)
     if (mayBlock(entry, argv)) session.markWait(place, shard.replica)
     const refusal = shard.replica.propose(session, place, argv, producer, entry.grows)
     return refusal === null ? null : this.#turnedDown(session, place, refusal)
@@ -230,13 +295,19 @@ export class Road implements Way {
     { replica, machine }: Shard,
   ): Reply | null {
     const query = this.#query(session, argv, entry, place, machine)
-    if (isError(query)) return query
+    if (isError(query)) return this.#misspelt(entry, query)
     // Writes of this session that are on their way come before what it reads.
     const afterWrites = session.ordered && session.unanswered - 1 > session.reads
     session.markRead(place)
     if (mayBlock(entry, argv)) session.markWait(place, replica)
     const refusal = replica.read(session, place, query, afterWrites)
     return refusal === null ? null : this.#turnedDown(session, place, refusal)
+  }
+
+  #misspelt(entry: Entry, error: ErrorReply): Reply {
+    this.#found = null
+    this.#desk.meter.misspelt(entry.spec)
+    return error
   }
 
   #query(
@@ -251,11 +322,14 @@ export class Road implements Way {
       session.watch ??= new Watch()
       session.watch.ask(session.slotAt(place))
       const keys = keysOf(spec, argv).map(word => argv.latin1(word))
-      return new WatchQuery(machine, session.watch, keys)
+      return new WatchQuery(machine, session.watch, keys, () =>
+        this.#desk.meter.stop(spec, -1, null),
+      )
     }
     const parsed = spec.parse?.(argv)
     if (isError(parsed)) return parsed
-    return spec.query === undefined ? syntaxError : new ReadQuery(spec, machine, parsed)
+    if (spec.query === undefined) return syntaxError
+    return new ReadQuery(spec, machine, parsed, this.#desk, session, argv)
   }
 
   #turnedDown(session: Session, place: number, refusal: Refusal): Reply {
@@ -274,7 +348,7 @@ export class Road implements Way {
   ): Reply | null {
     if (session.readonly && isReadable(shard) && !entry.writes && !mayBlock(entry, argv)) {
       const query = this.#query(session, argv, entry, place, shard.machine)
-      return isError(query) ? query : this.#runNow(query)
+      return isError(query) ? this.#misspelt(entry, query) : this.#runNow(query)
     }
     const slot = session.slotAt(place)
     if (slot >= 0) {
@@ -306,19 +380,20 @@ export class Road implements Way {
 
   /** Reads this node's own copy at once, however old it is. */
   #runNow(query: Query<Reply>): Reply {
+    this.#found = null
     const reply = query.run(this.#desk.ports.clock.now())
     return reply instanceof Wait ? NULL_ARRAY : reply
   }
 
   /** A machine's command without keys (HELP), or with broken words: any copy of any shard can tell. */
-  #keyless(argv: Argv, entry: Entry): Reply {
+  #keyless(session: Session, argv: Argv, entry: Entry): Reply {
     const { spec } = entry
     const parsed = spec.parse?.(argv)
-    if (isError(parsed)) return parsed
+    if (isError(parsed)) return this.#misspelt(entry, parsed)
     const shard = this.#desk.shards()[0]
     if (shard === undefined) return refusals.clusterDown
     if (spec.query === undefined) return syntaxError
-    return this.#runNow(new ReadQuery(spec, shard.machine, parsed))
+    return this.#runNow(new ReadQuery(spec, shard.machine, parsed, this.#desk, session, argv))
   }
 
   #led(): readonly Shard[] {
@@ -335,10 +410,14 @@ export class Road implements Way {
     if (shards.length === 0) return entry.writes ? refusals.readOnlyReplica : merge(gathering, [])
     session.markWait(place, null)
     const gatherer = new Gatherer(session, place, gathering, shards.length)
+    let watch: ReadWatch | null = this.#desk
     for (const { replica, machine } of shards) {
+      const query = new ReadQuery(spec, machine, parsed, watch, session, argv)
+      // One call, however many shards answer it.
+      watch = null
       const refusal =
         spec.query !== undefined
-          ? replica.read(gatherer, 0, new ReadQuery(spec, machine, parsed), false)
+          ? replica.read(gatherer, 0, query, false)
           : replica.propose(gatherer, 0, argv, null, entry.grows)
       if (refusal !== null) gatherer.answer(0, refusals.overloaded)
     }
@@ -360,7 +439,7 @@ export class Road implements Way {
     const next = shards[at + 1]?.replica.shard ?? 0
     const relay = new ScanRelay(session, place, shard.replica.shard, next)
     session.markWait(place, null)
-    const query = new ReadQuery(spec, shard.machine, parsed)
+    const query = new ReadQuery(spec, shard.machine, parsed, this.#desk, session, argv)
     const refusal = shard.replica.read(relay, 0, query, false)
     return refusal === null ? null : refusals.overloaded
   }

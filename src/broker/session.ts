@@ -21,7 +21,12 @@ export interface Client {
   resume(): void
   /** The desk ends the session (QUIT, CLIENT KILL): write what was answered, then close and disconnect. */
   close(reason: string): void
+  /** Bytes that wait: half received, and not written yet. Absent: the door does not count them. */
+  buffers?(): { readonly input: number; readonly output: number }
 }
+
+/** What can end a command's wait: a replica, or what the desk itself waits for. */
+export type WaitEnder = Pick<ReplicaPort, 'forget' | 'unblock'>
 
 export type SessionOptions = {
   readonly door: DoorName
@@ -83,7 +88,7 @@ export class Session implements Asker<Reply> {
   /** Of these: reads. */
   reads = 0
   /** Places of commands that may wait long, and where; null: at several shards. */
-  readonly waits = new Map<number, ReplicaPort | null>()
+  readonly waits = new Map<number, WaitEnder | null>()
   /** Of these: places of commands that found nothing yet and really wait. */
   readonly blocked = new Set<number>()
   /** Waits that CLIENT UNBLOCK ends with an error. */
@@ -136,9 +141,9 @@ export class Session implements Asker<Reply> {
     this.reads += 1
   }
 
-  markWait(place: number, replica: ReplicaPort | null): void {
+  markWait(place: number, ender: WaitEnder | null): void {
     this.#owed.mark(place, WAITS)
-    this.waits.set(place, replica)
+    this.waits.set(place, ender)
   }
 
   markSilent(place: number): void {

@@ -179,7 +179,12 @@ export class TransactionRoad {
     if (!writes) session.markRead(place)
     const refusal = writes
       ? replica.propose(asker, place, transaction.sealed(watch), producer, grows)
-      : replica.read(asker, place, new TransactionQuery(machine, transaction, watch), afterWrites)
+      : replica.read(
+          asker,
+          place,
+          new TransactionQuery(machine, transaction, watch, this.#desk.meter, session),
+          afterWrites,
+        )
     if (refusal === null) return null
     if (refusal === 'not-leader') return this.#redirect(session, place)
     return refusals.abortedBy(refusal === 'disk-full' ? refusals.diskFull : refusals.overloaded)
@@ -194,7 +199,13 @@ export class TransactionRoad {
   ): Reply | null {
     const { clock, directory, self } = this.#desk.ports
     if (session.readonly && !transaction.writes && isReadable(shard)) {
-      const query = new TransactionQuery(shard.machine, transaction, watch)
+      const query = new TransactionQuery(
+        shard.machine,
+        transaction,
+        watch,
+        this.#desk.meter,
+        session,
+      )
       const { steps } = transaction
       const splice = new Splice(session, steps, shard.replica.shard, this.#runHere)
       return splice.spliced(query.run(clock.now()))

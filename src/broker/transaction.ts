@@ -46,11 +46,16 @@ export class Transaction {
     return this.steps.length - this.hereCount
   }
 
+  /** Of all commands so far. */
+  get bytes(): number {
+    return this.#used + this.#hereBytes
+  }
+
   /** Whether one more command of `bytes` is too much. */
   isFull(bytes: number): boolean {
     return (
       this.steps.length >= limits.transactionCommandsMax ||
-      this.#used + this.#hereBytes + bytes > limits.transactionBytesMax
+      this.bytes + bytes > limits.transactionBytesMax
     )
   }
 

@@ -27,6 +27,7 @@ export type CommandFlag =
   | 'allow_busy'
   | 'movablekeys'
   | 'no_multi'
+  | 'no_async_loading'
   | 'skip_slowlog'
   | 'touches_arbitrary_keys'
 

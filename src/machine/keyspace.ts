@@ -159,6 +159,11 @@ export class Keyspace {
     return this.#reach(key)?.value ?? null
   }
 
+  /** The value at `key` for who only looks at it: that counts as no use. */
+  peek(key: string): Value | null {
+    return this.#find(key)?.value ?? null
+  }
+
   stream(key: string): Values['stream'] | null | 'wrong-type' {
     return this.#typed(key, 'stream')
   }

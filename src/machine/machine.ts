@@ -7,6 +7,7 @@
 import { Argv } from '../base/argv.ts'
 import { assert } from '../base/assert.ts'
 import { crc32c } from '../base/crc32c.ts'
+import { limits } from '../base/limits.ts'
 import { parseMultibulk } from '../base/multibulk.ts'
 import {
   AGAIN_MARK,
@@ -38,13 +39,35 @@ const NO_FEEDS: readonly Feed[] = []
 
 const notAWrite = fail('ERR the command does not change anything')
 
+/**
+ * Told of the commands that are applied and that somebody asked for, one after the
+ * other. It counts and measures; it cannot change what they do.
+ */
+export interface Observer {
+  /** The commands of an entry begin. */
+  entry(): void
+  /** @param position which command of the entry, from 0 */
+  begin(spec: CommandSpec, position: number): void
+  /** @param argv points into the entry, and is filled again for the next command */
+  end(argv: Argv, outcome: Reply | Wait): void
+  entryDone(): void
+}
+
 export class Machine {
+  /** Null: nobody watches. */
+  observer: Observer | null = null
+  /** Whether a leader here proposes to bury dead keys; dead they are all the same. */
+  activeExpire = true
   /** One and the same for ever: queries that wait hold on to it. */
   readonly #keyspace = new Keyspace()
   #sessions = new Sessions()
   #digest = 0
   #index: Index = 0
   readonly #argv = new Argv()
+  /** The observer, while an entry that somebody asked for is applied. */
+  #watching: Observer | null = null
+  /** Which command of the entry is applied. */
+  #position = 0
   /** Where in its payload the command ends that was run last. */
   #end = 0
   readonly #at = { now: 0, asked: false, chance: new Chance(), blocks: true, again: false }
@@ -87,7 +110,11 @@ export class Machine {
     this.#digest = crc32c(payload, (this.#digest ^ Math.imul(index, SPREAD)) >>> 0)
     this.#index = index
     let position = PAYLOAD_HEADER_BYTES
+    const observer = outcomes === null ? null : this.observer
+    this.#watching = observer
+    if (observer !== null) observer.entry()
     for (let i = 0; i < count; i += 1) {
+      this.#position = i
       const outcome =
         payload[position] === PRODUCER_MARK
           ? this.#applyOfProducer(payload, position, index)
@@ -95,6 +122,7 @@ export class Machine {
       position = this.#end
       if (outcomes !== null) outcomes.push(outcome)
     }
+    if (observer !== null) observer.entryDone()
     assert(position === payload.length, 'an entry ends with its last command')
     this.#digest = (this.#digest ^ Math.imul(this.#keyspace.size, SPREAD)) >>> 0
   }
@@ -134,8 +162,16 @@ export class Machine {
     const spec = machineTable.find(this.#argv)
     if (isError(spec)) return spec
     if (spec.apply === undefined) return notAWrite
+    const observer = this.#watching
+    if (observer !== null) observer.begin(spec, this.#position)
     const args = spec.parse === undefined ? undefined : spec.parse(this.#argv)
-    if (isError(args)) return args
+    const outcome = isError(args) ? args : this.#change(spec, args, at)
+    if (observer !== null) observer.end(this.#argv, outcome)
+    return outcome
+  }
+
+  #change(spec: CommandSpec, args: unknown, at: Occasion): Reply | Wait {
+    assert(spec.apply !== undefined, () => `${spec.name} changes nothing`)
     this.#keyspace.moment += 1
     const outcome = this.#seen(spec.apply(this.#keyspace, args, at))
     if (outcome instanceof Wait === false && outcome.kind === 'id')
@@ -180,8 +216,11 @@ export class Machine {
     } else {
       // Reads change nothing and draw from a chance of their own, so where nobody asked they are left out.
       if (!at.asked) return NULL_ARRAY
+      const observer = this.#watching
+      if (observer !== null) observer.begin(spec, this.#position)
       const args = spec.parse === undefined ? undefined : spec.parse(this.#argv)
       outcome = isError(args) ? args : this.query(spec, args, at.now)
+      if (observer !== null) observer.end(this.#argv, outcome)
       this.#keyspace.begin(at.now, this.#index)
     }
     return outcome instanceof Wait ? unserved(spec) : outcome
@@ -232,6 +271,7 @@ export class Machine {
 
   /** What the leader should propose of its own accord: to bury keys whose time has come. Valid until the next call. */
   chore(now: Ms): Argv | null {
+    if (!this.activeExpire) return null
     const keys = this.#keyspace.due(Math.floor(now), BURIED_MAX)
     if (keys.length === 0) return null
     let bytes = 0
@@ -290,6 +330,39 @@ export class Machine {
       this.#digest = state.digest
       this.#index = state.index
     })
+  }
+
+  /**
+   * Writes the state as a snapshot and becomes what that says, at once.
+   *
+   * @returns whether the new state's snapshot has the same bytes
+   */
+  reload(): boolean {
+    const chunks: Buffer[] = []
+    const before = this.#readSnapshot(chunk => chunks.push(Buffer.from(chunk)))
+    const builder = this.restore()
+    for (const chunk of chunks) builder.write(chunk)
+    builder.finish()
+    return this.#readSnapshot(() => {}) === before
+  }
+
+  /** Of the state as a snapshot of now would have it: the same on all replicas and after a reload. */
+  checksum(): number {
+    return this.#readSnapshot(() => {})
+  }
+
+  /** Reads a whole snapshot of now. @returns its checksum */
+  #readSnapshot(visit: (chunk: Uint8Array) => void): number {
+    const cut = this.snapshot()
+    let checksum = 0
+    for (;;) {
+      const chunk = cut.next(limits.snapshotChunkBytes)
+      if (chunk === null) break
+      checksum = crc32c(chunk, checksum)
+      visit(chunk)
+    }
+    cut.close()
+    return checksum
   }
 
   #state(): State {

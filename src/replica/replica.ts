@@ -55,6 +55,8 @@ export type ReplicaOptions = {
   readonly inDoubtAfter: Ms
   /** After the death of the leader's process, campaign within this time. */
   readonly campaignWithin: Ms
+  /** Hears who asked for the commands of an entry, once it is applied and before they are answered. */
+  readonly settling?: (askers: readonly unknown[]) => void
 }
 
 export class Replica<R> {
@@ -219,6 +221,15 @@ export class Replica<R> {
     if (progress === undefined || progress.state !== 'replicate' || !progress.recentActive)
       return null
     return this.raft.lastIndex - progress.match
+  }
+
+  /** How many other voters have all entries up to `index`. For leaders. */
+  followersAt(index: Index): number {
+    const { progress } = this.raft.status()
+    let count = 0
+    for (const [peer, { match, learner }] of progress)
+      if (peer !== this.#options.self && !learner && match >= index) count += 1
+    return count
   }
 
   /** Begins to look for a leader, once the replica is in its place. `delay` orders who tries first. */
@@ -487,6 +498,7 @@ export class Replica<R> {
       outcomes.length === askers.length,
       () => `${outcomes.length} outcomes for ${askers.length} commands`,
     )
+    this.#options.settling?.(askers)
     for (let i = 0; i < askers.length; i += 1) {
       const asker = askers[i] as Asker<R>
       const outcome = outcomes[i] as R | Wait

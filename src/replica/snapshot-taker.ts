@@ -62,6 +62,7 @@ export class SnapshotTaker {
   /** After a failure, when to try again: most often the disk is full. */
   #notBefore: Ms = 0
   readonly #lastBytes = new Map<ShardId, number>()
+  #onEnd: (shard: ShardId, ok: boolean) => void = () => {}
 
   constructor(
     storage: Storage,
@@ -90,6 +91,11 @@ export class SnapshotTaker {
       return
     }
     this.#step(this.#taking, busyUpTo)
+  }
+
+  /** Who hears that a snapshot is on disk, or could not be written. */
+  onEnd(listener: (shard: ShardId, ok: boolean) => void): void {
+    this.#onEnd = listener
   }
 
   /** Asks for a snapshot of `shard` however short its log is. */
@@ -157,6 +163,7 @@ export class SnapshotTaker {
     // to: recorded after it, this one would take back what was acknowledged.
     if (subject.installed >= meta.index) {
       this.#storage.snapshots.dropOlder(shard, subject.installed)
+      this.#onEnd(shard, true)
       return
     }
     const write = { shard, hardState: null, entries: [], snapshot: meta }
@@ -166,6 +173,7 @@ export class SnapshotTaker {
         this.#logger.info({ shard, index: meta.index, bytes }, 'snapshot taken')
         this.#compact(taking, busyUpTo(shard))
         this.#storage.snapshots.dropOlder(shard, meta.index)
+        this.#onEnd(shard, true)
       },
     })
     this.#schedule()
@@ -174,6 +182,7 @@ export class SnapshotTaker {
   #fail(shard: ShardId, error: DiskError): void {
     this.#notBefore = this.#clock.monotonic() + RETRY_MS
     this.#logger.warn({ shard, error: error.message }, 'a snapshot could not be written')
+    this.#onEnd(shard, false)
   }
 
   /** Drops the log behind the snapshot, but not its tail, nor what a transfer under way will need. */

@@ -177,7 +177,7 @@ export class RedisServer {
     return existsSync(REDIS_PATH) ? false : `${REDIS_PATH} is not installed`
   }
 
-  static async start(): Promise<RedisServer> {
+  static async start(more: readonly string[] = []): Promise<RedisServer> {
     const port = await freePort()
     const options = [
       '--port',
@@ -191,6 +191,7 @@ export class RedisServer {
       // A script that makes a value grow without end must not take the machine with it.
       '--maxmemory',
       '1gb',
+      ...more,
     ]
     const child = spawn(REDIS_PATH, options, { stdio: 'ignore' })
     const deadline = Date.now() + START_MS_MAX

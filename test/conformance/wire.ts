@@ -74,10 +74,12 @@ const AGGREGATES: Readonly<Record<string, 'array' | 'map' | 'set' | 'push'>> = {
   '~': 'set',
   '>': 'push',
 }
-const LINES: Readonly<Record<string, 'simple' | 'error' | 'integer'>> = {
+const LINES: Readonly<Record<string, 'simple' | 'error' | 'integer' | 'bulk'>> = {
   '+': 'simple',
   '-': 'error',
   ':': 'integer',
+  // A double, which ours sends as text.
+  ',': 'bulk',
 }
 
 /** Parses replies out of bytes that arrive in pieces. */

@@ -1,9 +1,13 @@
 // Writes the pages that are made from tables in src/. Run: npm run docs
 // With --check it writes nothing and fails when a page on disk differs.
 import { readFileSync, writeFileSync } from 'node:fs'
+import { commandsPage } from '../../src/commands-page.ts'
 import { configurationPage } from '../../src/config-page.ts'
 
-const pages = [['docs/configuration.md', configurationPage]]
+const pages = [
+  ['docs/configuration.md', configurationPage],
+  ['docs/commands.md', commandsPage],
+]
 
 for (const [path, make] of pages) {
   if (!process.argv.includes('--check')) writeFileSync(path, make())

@@ -11,6 +11,7 @@ import { Metrics } from '../../src/base/metrics.ts'
 import type { NodeId } from '../../src/base/types.ts'
 import type { NodeConfig } from '../../src/config.ts'
 import { type Node, type NodePorts, startNode } from '../../src/node.ts'
+import { idleProcess } from '../idle-process.ts'
 import type { World } from './client.ts'
 import type { Front, Words } from './connection.ts'
 import { FakeDisk } from './fake-disk.ts'
@@ -244,7 +245,7 @@ export class Cluster implements World {
       metrics: new Metrics(),
       network: (listener, identity) => this.network.attach(process, listener, identity),
       processes: { pid, alive: other => other === pid },
-      memoryBytes: () => 0,
+      process: idleProcess,
       exit: (code, reason) => {
         throw new Exit(code, reason)
       },
@@ -275,6 +276,8 @@ export class Cluster implements World {
         admin: door(7_300),
         seeds,
         log: { level: 'info' },
+        slowLog: { slowerThanMicros: 10_000, lengthMax: 128 },
+        debugCommands: 'no',
       },
       cluster: {
         name: 'sim',
@@ -285,6 +288,7 @@ export class Cluster implements World {
         limits: {
           connectionsMax: 10_000,
           sessionOutputBytesMax: 1 << 24,
+          memoryBytesMax: 0,
         },
         storage: knobs.storage,
         peers: { bufferBytesMax: knobs.links.bufferBytesMax },

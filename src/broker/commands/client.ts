@@ -1,7 +1,7 @@
 // CLIENT: who is connected, under which name, and how to end a wait or a connection.
 
 import type { Argv } from '../../base/argv.ts'
-import { parseInteger } from '../../machine/integers.ts'
+import { parseInteger, parseTimeoutMs } from '../../machine/integers.ts'
 import {
   EMPTY_ARRAY,
   fail,
@@ -16,8 +16,9 @@ import {
   ZERO,
 } from '../../machine/reply.ts'
 import type { Desk, DeskCommand, Run } from '../desk.ts'
-import { FOLLOWER_ROLE_WORD, LEADER_WORD } from '../redis-words.ts'
 import type { Session } from '../session.ts'
+import { CLIENT_TYPES, kill } from './client-kill.ts'
+import { clientLine } from './client-line.ts'
 import { isPlain, setName } from './connection.ts'
 import { byWord, helpCommand, keylessFacts } from './help.ts'
 
@@ -32,75 +33,28 @@ const ADMIN = {
   group: 'connection',
 } as const
 
-const KILLED = 'killed by CLIENT KILL'
 const invalidId = fail('ERR Invalid client ID')
 
-function flagsOf(session: Session): string {
-  let flags = ''
-  if (session.transaction !== null) flags += 'x'
-  if (session.blocked.size > 0) flags += 'b'
-  if (session.readonly) flags += 'r'
-  if (session.noEvict) flags += 'e'
-  if (session.noTouch) flags += 'T'
-  if (session.closing !== null) flags += 'c'
-  return flags === '' ? 'N' : flags
-}
-
-/** One line of CLIENT LIST. Figures that only Redis' own buffers have are 0. */
-export function clientLine(session: Session, now: number): string {
-  const { options } = session
-  const seconds = (since: number) => Math.max(0, Math.floor((now - since) / 1000))
-  return [
-    `id=${session.id}`,
-    `addr=${options.address}`,
-    `laddr=${options.localAddress}`,
-    'fd=-1',
-    `name=${session.name}`,
-    `age=${seconds(session.connectedAt)}`,
-    `idle=${seconds(session.lastAt)}`,
-    `flags=${flagsOf(session)}`,
-    'db=0 sub=0 psub=0 ssub=0',
-    `multi=${session.transaction?.steps.length ?? -1}`,
-    `watch=${session.watch?.count ?? 0}`,
-    'qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0',
-    'rbs=0 rbp=0 obl=0 oll=0 omem=0 omem-shared=0 omem-unshared=0 tot-mem=0 events=r',
-    `cmd=${session.lastCommand}`,
-    'user=default redir=-1',
-    `resp=${session.protocol}`,
-    `lib-name=${session.libName}`,
-    `lib-ver=${session.libVersion}`,
-    'io-thread=0',
-    `tot-net-in=${session.bytesIn}`,
-    `tot-net-out=${session.bytesOut}`,
-    `tot-cmds=${session.commandCount}`,
-    'read-events=0 avg-pipeline-len-sum=0 avg-pipeline-len-cnt=0',
-  ].join(' ')
-}
-
 function lines(desk: Desk, sessions: readonly Session[]): Reply {
-  const now = desk.ports.clock.monotonic()
   return {
     kind: 'verbatim',
-    text: sessions.map(session => `${clientLine(session, now)}\n`).join(''),
+    text: sessions.map(session => `${clientLine(desk, session)}\n`).join(''),
   }
 }
-
-/** The kinds of client that Redis tells apart; ours are all normal. */
-const TYPES = ['normal', LEADER_WORD, 'replica', FOLLOWER_ROLE_WORD, 'pubsub']
 
 function list(desk: Desk, _session: Session, argv: Argv): Reply {
   let chosen = [...desk.sessions.values()]
   if (argv.count === 2) return lines(desk, chosen)
   if (argv.is(2, 'TYPE') && argv.count === 4) {
     const type = argv.latin1(3).toLowerCase()
-    if (!TYPES.includes(type)) return fail(`ERR Unknown client type '${argv.latin1(3)}'`)
+    if (!CLIENT_TYPES.includes(type)) return fail(`ERR Unknown client type '${argv.latin1(3)}'`)
     return lines(desk, type === 'normal' ? chosen : [])
   }
   if (!argv.is(2, 'ID') || argv.count < 4) return syntaxError
   chosen = []
   for (let i = 3; i < argv.count; i += 1) {
     const id = parseInteger(argv, i)
-    if (id === null || id < 1) return invalidId
+    if (id === null) return invalidId
     const session = desk.sessions.get(Number(id))
     if (session !== undefined) chosen.push(session)
   }
@@ -115,75 +69,6 @@ function setInfo(_desk: Desk, session: Session, argv: Argv): Reply {
   if (isName) session.libName = argv.latin1(3)
   else session.libVersion = argv.latin1(3)
   return OK
-}
-
-type Filter = (session: Session) => boolean
-
-/** One filter of CLIENT KILL: its word and its value. */
-function killFilter(desk: Desk, argv: Argv, i: number): Filter | Reply {
-  const value = argv.latin1(i + 1)
-  const number = parseInteger(argv, i + 1)
-  switch (argv.upper(i)) {
-    case 'ID':
-      if (number === null || number < 1) return fail('ERR client-id should be greater than 0')
-      return session => session.id === Number(number)
-    case 'TYPE':
-      if (!TYPES.includes(value.toLowerCase())) return fail(`ERR Unknown client type '${value}'`)
-      return () => value.toLowerCase() === 'normal'
-    case 'USER':
-      if (value !== 'default') return fail(`ERR No such user '${value}'`)
-      return () => true
-    case 'ADDR':
-      return session => session.options.address === value
-    case 'LADDR':
-      return session => session.options.localAddress === value
-    case 'MAXAGE': {
-      if (number === null) return fail('ERR maxage is not an integer or out of range')
-      if (number <= 0) return fail('ERR maxage should be greater than 0')
-      const bornBefore = desk.ports.clock.monotonic() - Number(number) * 1000
-      return session => session.connectedAt <= bornBefore
-    }
-    default:
-      return syntaxError
-  }
-}
-
-function kill(desk: Desk, session: Session, argv: Argv): Reply {
-  if (argv.count === 3) {
-    const address = argv.latin1(2)
-    for (const other of desk.sessions.values()) {
-      if (other.options.address !== address) continue
-      killOne(desk, session, other)
-      return OK
-    }
-    return fail('ERR No such client')
-  }
-  if (argv.count % 2 !== 0) return syntaxError
-  const filters: Filter[] = []
-  let skipMe = true
-  for (let i = 2; i < argv.count; i += 2) {
-    if (argv.is(i, 'SKIPME')) {
-      if (!argv.is(i + 1, 'YES') && !argv.is(i + 1, 'NO')) return syntaxError
-      skipMe = argv.is(i + 1, 'YES')
-      continue
-    }
-    const filter = killFilter(desk, argv, i)
-    if (typeof filter !== 'function') return filter
-    filters.push(filter)
-  }
-  let killed = 0
-  for (const other of [...desk.sessions.values()]) {
-    if ((skipMe && other === session) || !filters.every(filter => filter(other))) continue
-    killOne(desk, session, other)
-    killed += 1
-  }
-  return integer(killed)
-}
-
-/** The session that asks is closed only behind its reply. */
-function killOne(desk: Desk, asking: Session, other: Session): void {
-  if (other === asking) asking.closing = KILLED
-  else desk.kill(other, KILLED)
 }
 
 function unblock(desk: Desk, _session: Session, argv: Argv): Reply {
@@ -217,10 +102,34 @@ function toggle(set: (session: Session, on: boolean) => void): Run {
   }
 }
 
+const noTracking = fail(
+  'ERR CLIENT TRACKING ON is not supported: nothing here tells clients that a key changed',
+)
+const notTracking = fail(
+  'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
+)
+const TRACKING_WORDS = ['BCAST', 'OPTIN', 'OPTOUT', 'NOLOOP']
+
+/** Invalidations are not sent, and nobody is told that they were. */
 function tracking(_desk: Desk, _session: Session, argv: Argv): Reply {
-  if (argv.is(2, 'OFF')) return OK
-  if (!argv.is(2, 'ON')) return syntaxError
-  return fail('ERR client tracking is not supported')
+  const on = argv.is(2, 'ON')
+  if (!on && !argv.is(2, 'OFF')) return syntaxError
+  for (let i = 3; i < argv.count; i += 1) {
+    const hasValue = argv.is(i, 'REDIRECT') || argv.is(i, 'PREFIX')
+    if (hasValue && i + 1 < argv.count) i += 1
+    else if (!TRACKING_WORDS.includes(argv.upper(i))) return syntaxError
+  }
+  return on ? noTracking : OK
+}
+
+function pause(desk: Desk, _session: Session, argv: Argv): Reply {
+  const all = argv.count === 3 || argv.is(3, 'ALL')
+  if (argv.count > 4) return syntaxError
+  if (!all && !argv.is(3, 'WRITE')) return fail('ERR CLIENT PAUSE mode must be WRITE or ALL')
+  const timeout = parseTimeoutMs(argv, 2)
+  if (typeof timeout !== 'number') return timeout
+  desk.pause.begin(timeout, all)
+  return OK
 }
 
 function facts(
@@ -279,6 +188,21 @@ const SUBCOMMANDS: readonly DeskCommand[] = [
     }),
   },
   { ...facts('tracking', -3, '6.0.0', 'Server-assisted caching: OFF only.', PLAIN), run: tracking },
+  {
+    ...facts('caching', 3, '6.0.0', 'Server-assisted caching of the next command.', PLAIN),
+    run: () => notTracking,
+  },
+  {
+    ...facts('pause', -3, '3.0.0', 'Holds commands of all clients for a while.', ADMIN),
+    run: pause,
+  },
+  {
+    ...facts('unpause', 2, '6.2.0', 'Lets commands that were held go on.', ADMIN),
+    run: desk => {
+      desk.pause.end()
+      return OK
+    },
+  },
   {
     ...facts('trackinginfo', 2, '6.2.0', 'Returns the state of client tracking.', PLAIN),
     run: () => ({

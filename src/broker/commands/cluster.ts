@@ -285,8 +285,8 @@ function inCluster(command: DeskCommand): DeskCommand {
   if (run === undefined) return command
   return {
     ...command,
-    run: (desk, session, argv) =>
-      desk.ports.options.clusterEnabled ? run(desk, session, argv) : clusterDisabled,
+    run: (desk, session, argv, place) =>
+      desk.ports.options.clusterEnabled ? run(desk, session, argv, place) : clusterDisabled,
   }
 }
 

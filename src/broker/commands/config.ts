@@ -1,14 +1,11 @@
-// CONFIG, as far as clients of Redis ask: what holds here, under Redis' names.
-//
-// A setting is changed in the config file, not by a client: SET refuses, except
-// to what holds already, so that scripts which set it to be sure go on.
+// CONFIG: what holds here under Redis' names, and changes that last until the node ends.
 
 import type { Argv } from '../../base/argv.ts'
-import { limits } from '../../base/limits.ts'
 import { globMatch } from '../../machine/glob.ts'
-import { fail, OK, type Reply, text } from '../../machine/reply.ts'
+import { fail, OK, type Reply, syntaxError, text } from '../../machine/reply.ts'
 import type { Desk, DeskCommand } from '../desk.ts'
 import type { Session } from '../session.ts'
+import { type Change, CONFIG_ROWS } from './config-rows.ts'
 import { byWord, helpCommand, keylessFacts } from './help.ts'
 
 const SHARED = {
@@ -17,62 +14,67 @@ const SHARED = {
   group: 'server',
 } as const
 
-function settings(desk: Desk): ReadonlyMap<string, string> {
-  const { clusterEnabled, memoryBytesMax = 0 } = desk.ports.options
-  return new Map([
-    // Each write is on a majority's disks before its reply: in Redis' words, an AOF synced always.
-    ['appendfsync', 'always'],
-    ['appendonly', 'yes'],
-    ['client-query-buffer-limit', String(limits.commandBytesMax)],
-    ['cluster-enabled', clusterEnabled ? 'yes' : 'no'],
-    ['cluster-require-full-coverage', 'no'],
-    ['databases', '1'],
-    ['maxmemory', String(memoryBytesMax)],
-    ['maxmemory-policy', 'noeviction'],
-    ['min-replicas-to-write', '0'],
-    ['notify-keyspace-events', ''],
-    ['proto-max-bulk-len', String(limits.valueBytesMax)],
-    ['requirepass', ''],
-    ['save', ''],
-    ['stream-node-max-bytes', '4096'],
-    ['stream-node-max-entries', '100'],
-    ['timeout', '0'],
-  ])
-}
+const WILDCARDS = /[*?[]/
 
 function get(desk: Desk, _session: Session, argv: Argv): Reply {
   const items: Reply[] = []
-  for (const [name, value] of settings(desk)) {
+  for (const { name, show } of CONFIG_ROWS.values()) {
     for (let i = 2; i < argv.count; i += 1) {
-      if (!globMatch(argv.latin1(i), name, true)) continue
-      items.push(text(name), text(value))
+      const asked = argv.latin1(i)
+      if (!globMatch(asked, name, true)) continue
+      // A name without wildcards comes back as it was typed.
+      items.push(text(WILDCARDS.test(asked) ? name : asked), text(show(desk)))
       break
     }
   }
   return { kind: 'map', items }
 }
 
+/** All are read before the first is changed: all or nothing. */
 function set(desk: Desk, _session: Session, argv: Argv): Reply {
-  const known = settings(desk)
+  if (argv.count % 2 !== 0) return syntaxError
+  const changes: Change[] = []
   const seen = new Set<string>()
   for (let i = 2; i < argv.count; i += 2) {
-    const name = argv.latin1(i).toLowerCase()
-    const value = known.get(name)
-    if (value === undefined || i + 1 >= argv.count)
-      return fail(`ERR Unknown option or number of arguments for CONFIG SET - '${argv.latin1(i)}'`)
-    const failed = `ERR CONFIG SET failed (possibly related to argument '${argv.latin1(i)}')`
-    if (seen.has(name)) return fail(`${failed} - duplicate parameter`)
-    seen.add(name)
-    if (argv.latin1(i + 1) !== value) return fail(`${failed} - can't set immutable config`)
+    const asked = argv.latin1(i)
+    const row = CONFIG_ROWS.get(asked.toLowerCase())
+    if (row === undefined)
+      return fail(`ERR Unknown option or number of arguments for CONFIG SET - '${asked}'`)
+    const failed = (why: string) =>
+      fail(`ERR CONFIG SET failed (possibly related to argument '${asked}') - ${why}`)
+    if (seen.has(row.name)) return failed('duplicate parameter')
+    seen.add(row.name)
+    const value = argv.latin1(i + 1)
+    if (row.read === undefined) {
+      if (value !== row.show(desk)) return failed("can't set immutable config")
+      continue
+    }
+    const change = row.read(value)
+    if (typeof change === 'string') return failed(change)
+    changes.push(change)
   }
+  const { settings } = desk
+  for (const change of changes) change(settings)
+  if (changes.length > 0) settings.changed()
   return OK
 }
 
 function resetStat(desk: Desk): Reply {
-  desk.tally.connections = 0
-  desk.tally.commands = 0
-  desk.tally.errors = 0
-  desk.tally.refused = 0
+  const { tally, meter, errorCounts } = desk
+  tally.connections = 0
+  tally.commands = 0
+  tally.errors = 0
+  tally.refused = 0
+  tally.bytesIn = 0
+  tally.bytesOut = 0
+  // What connections that live have moved belongs to the time before.
+  for (const { bytesIn, bytesOut } of desk.sessions.values()) {
+    tally.bytesIn -= bytesIn
+    tally.bytesOut -= bytesOut
+  }
+  meter.stats.reset()
+  errorCounts.reset()
+  desk.peak.bytes = 0
   return OK
 }
 
@@ -82,7 +84,7 @@ const SUBCOMMANDS: readonly DeskCommand[] = [
     run: get,
   },
   {
-    ...keylessFacts('config|set', -4, '2.0.0', 'Refuses to change settings.', SHARED),
+    ...keylessFacts('config|set', -4, '2.0.0', 'Changes settings until the node ends.', SHARED),
     run: set,
   },
   {

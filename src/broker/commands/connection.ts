@@ -18,6 +18,9 @@ import type { Desk, DeskCommand, Run } from '../desk.ts'
 import { LEADER_WORD } from '../redis-words.ts'
 import { clusterDisabled } from '../refusals.ts'
 import type { Session } from '../session.ts'
+import { textsOf } from '../work-meter.ts'
+import { DEFAULT_USER } from './acl.ts'
+import { clientLine } from './client-line.ts'
 import { keylessFacts } from './help.ts'
 
 /** The Redis whose commands these are: what clients that look at versions should believe. */
@@ -59,9 +62,17 @@ export function setName(session: Session, argv: Argv, i: number): ErrorReply | n
   return null
 }
 
+/** AUTH and HELLO with AUTH as the slow log may keep them. */
+function withoutSecrets(argv: Argv): readonly string[] {
+  const words = textsOf(argv)
+  const from = argv.is(0, 'AUTH') ? 0 : words.findIndex((_, i) => i > 0 && argv.is(i, 'AUTH'))
+  if (from < 0) return words
+  return words.map((word, i) => (i > from && i <= from + 2 ? '(redacted)' : word))
+}
+
 /** The default user has no password, so any will do. */
 function isDefaultUser(argv: Argv, i: number): boolean {
-  return argv.latin1(i) === 'default'
+  return argv.latin1(i) === DEFAULT_USER
 }
 
 /** HELLO's words as what to do, nothing done yet: an error must leave the session as it is. */
@@ -77,7 +88,7 @@ function hello(desk: Desk, session: Session, argv: Argv): Reply {
   for (let i = 2; i < argv.count; i += 1) {
     const left = argv.count - 1 - i
     if (argv.is(i, 'AUTH') && left >= 2) {
-      if (!isDefaultUser(argv, i + 1)) return wrongPassword
+      if (!isDefaultUser(argv, i + 1)) return refuseLogin(desk, session, argv, i + 1)
       i += 2
     } else if (argv.is(i, 'SETNAME') && left >= 1) {
       nameAt = i + 1
@@ -110,10 +121,18 @@ function hello(desk: Desk, session: Session, argv: Argv): Reply {
   }
 }
 
-function auth(_desk: Desk, _session: Session, argv: Argv): Reply {
+/** Wrong user: noted for ACL LOG. */
+function refuseLogin(desk: Desk, session: Session, argv: Argv, userAt: number): Reply {
+  const object = argv.is(0, 'AUTH') ? 'AUTH' : 'HELLO'
+  const now = desk.ports.clock.monotonic()
+  desk.authLog.add(object, argv.latin1(userAt), now, clientLine(desk, session))
+  return wrongPassword
+}
+
+function auth(desk: Desk, session: Session, argv: Argv): Reply {
   if (argv.count > 3) return syntaxError
   if (argv.count === 2) return noPassword
-  return isDefaultUser(argv, 1) ? OK : wrongPassword
+  return isDefaultUser(argv, 1) ? OK : refuseLogin(desk, session, argv, 1)
 }
 
 function select(desk: Desk, _session: Session, argv: Argv): Reply {
@@ -151,6 +170,7 @@ export const CONNECTION_COMMANDS: readonly DeskCommand[] = [
       ...FAST,
       flags: ['fast'],
     }),
+    tips: ['request_policy:all_shards', 'response_policy:all_succeeded'],
     run(_desk, _session, argv) {
       if (argv.count === 1) return PONG
       return argv.count === 2 ? bulk(Buffer.from(argv.bytes(1))) : tooManyWords
@@ -163,10 +183,12 @@ export const CONNECTION_COMMANDS: readonly DeskCommand[] = [
   {
     ...keylessFacts('hello', -1, '6.0.0', 'Handshakes with the Redis server.', BEFORE_AUTH),
     barrier: true,
+    redacted: withoutSecrets,
     run: hello,
   },
   {
     ...keylessFacts('auth', -2, '1.0.0', 'Authenticates the connection.', BEFORE_AUTH),
+    redacted: withoutSecrets,
     run: auth,
   },
   {

@@ -1,7 +1,7 @@
-// What the families of desk commands share: the HELP frame and ON/OFF words.
+// What the families of desk commands share: their facts, the HELP frame, and text as clients sent it.
 
 import type { CommandFacts } from '../../machine/command.ts'
-import { array, type Reply } from '../../machine/reply.ts'
+import { array, bulk, type Reply } from '../../machine/reply.ts'
 import type { DeskCommand } from '../desk.ts'
 
 type Shared = Pick<CommandFacts, 'categories' | 'flags' | 'group'>
@@ -15,6 +15,11 @@ export function keylessFacts(
   shared: Shared,
 ): CommandFacts {
   return { name, arity, since, summary, complexity: 'O(1)', keys: [], ...shared }
+}
+
+/** A bulk of text that has one character a byte. */
+export function latin1(text: string): Reply {
+  return bulk(Buffer.from(text, 'latin1'))
 }
 
 /** The frame that Redis puts around the HELP of a container. */

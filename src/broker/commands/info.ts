@@ -1,117 +1,55 @@
-// INFO: the fields that Redis' clients and tools read, with what is true here.
-//
-// What only Redis has (forks, replication backlogs, evictions) is left out rather
-// than made up.
+// INFO: which sections there are, and those about shards and the cluster.
 
 import type { Argv } from '../../base/argv.ts'
 import type { NodeId } from '../../base/types.ts'
 import type { Reply } from '../../machine/reply.ts'
-import { clusterNodeId } from '../../topology/slot-map.ts'
 import type { Desk, DeskCommand } from '../desk.ts'
 import {
   CONNECTED_REPLICAS_FIELD,
+  FAILOVER_STATE_FIELD,
   LEADER_WORD,
   REPLICA_LINE_FIELD,
+  REPLICATION_ID_FIELD,
   REPLICATION_OFFSET_FIELD,
 } from '../redis-words.ts'
 import type { Session } from '../session.ts'
-import { REDIS_VERSION } from './connection.ts'
 import { keylessFacts } from './help.ts'
+import {
+  clients,
+  commandStats,
+  cpu,
+  errorStats,
+  type Fields,
+  latencyStats,
+  memory,
+  persistence,
+  server,
+  stats,
+} from './info-sections.ts'
 
-type Fields = readonly (readonly [string, string | number])[]
+type Section = {
+  readonly title: string
+  readonly fields: (desk: Desk) => Fields
+  /** Not part of plain INFO. */
+  readonly onRequest?: true
+}
 
-const SECTIONS: readonly (readonly [string, (desk: Desk) => Fields])[] = [
-  ['Server', server],
-  ['Clients', clients],
-  ['Memory', memory],
-  ['Persistence', persistence],
-  ['Stats', stats],
-  ['Replication', replication],
-  ['Shards', shards],
-  ['Cluster', cluster],
-  ['Keyspace', keyspace],
+const SECTIONS: readonly Section[] = [
+  { title: 'Server', fields: server },
+  { title: 'Clients', fields: clients },
+  { title: 'Memory', fields: memory },
+  { title: 'Persistence', fields: persistence },
+  { title: 'Stats', fields: stats },
+  { title: 'Replication', fields: replication },
+  { title: 'Shards', fields: shards },
+  { title: 'CPU', fields: cpu },
+  { title: 'Modules', fields: () => [] },
+  { title: 'Commandstats', fields: commandStats, onRequest: true },
+  { title: 'Errorstats', fields: errorStats },
+  { title: 'Latencystats', fields: latencyStats, onRequest: true },
+  { title: 'Cluster', fields: cluster },
+  { title: 'Keyspace', fields: keyspace },
 ]
-
-/** Words that stand for all sections. */
-const ALL = ['ALL', 'DEFAULT', 'EVERYTHING']
-
-function uptimeSeconds(desk: Desk): number {
-  return Math.floor((desk.ports.clock.monotonic() - desk.startedAt) / 1000)
-}
-
-function server(desk: Desk): Fields {
-  const { directory, options, self } = desk.ports
-  const node = directory.map().nodes.get(self)
-  const seconds = uptimeSeconds(desk)
-  return [
-    ['redis_version', REDIS_VERSION],
-    ['redis_mode', options.clusterEnabled ? 'cluster' : 'standalone'],
-    ['server_name', 'slotcast'],
-    ['slotcast_version', options.version],
-    ['arch_bits', 64],
-    ['multiplexing_api', 'libuv'],
-    ['run_id', node === undefined ? '' : clusterNodeId(node)],
-    ['tcp_port', node?.resp.port ?? 0],
-    ['server_time_usec', Math.floor(desk.ports.clock.now() * 1000)],
-    ['uptime_in_seconds', seconds],
-    ['uptime_in_days', Math.floor(seconds / 86_400)],
-  ]
-}
-
-function clients(desk: Desk): Fields {
-  const all = [...desk.sessions.values()]
-  return [
-    ['connected_clients', all.length],
-    ['blocked_clients', all.filter(session => session.blocked.size > 0).length],
-    ['tracking_clients', 0],
-    ['pubsub_clients', 0],
-    ['watching_clients', 0],
-  ]
-}
-
-function memory(desk: Desk): Fields {
-  const bytes = desk.ports.memoryBytes()
-  return [
-    ['used_memory', bytes],
-    ['used_memory_human', `${(bytes / (1024 * 1024)).toFixed(2)}M`],
-    ['used_memory_rss', bytes],
-    ['maxmemory', desk.ports.options.memoryBytesMax ?? 0],
-    ['maxmemory_policy', 'noeviction'],
-    ['mem_allocator', 'libc'],
-  ]
-}
-
-/** A standalone node is loading until it leads its shard; a cluster node says so by CLUSTERDOWN. */
-function persistence(desk: Desk): Fields {
-  const ready =
-    desk.ports.options.clusterEnabled || desk.shards().some(({ replica }) => replica.isLeader)
-  return [
-    ['loading', ready ? 0 : 1],
-    ['async_loading', 0],
-    ['aof_enabled', 1],
-    ['aof_last_write_status', 'ok'],
-  ]
-}
-
-function stats(desk: Desk): Fields {
-  const { tally } = desk
-  return [
-    ['total_connections_received', tally.connections],
-    ['total_commands_processed', tally.commands],
-    ['total_error_replies', tally.errors],
-    ['slotcast_refused_commands', tally.refused],
-    ['expired_keys', expired(desk)],
-    ['evicted_keys', 0],
-  ]
-}
-
-/** Keys that expired in the shards led here, as far as this node saw them go. */
-function expired(desk: Desk): number {
-  let keys = 0
-  for (const { replica, machine } of desk.shards())
-    if (replica.isLeader) keys += machine.keyspace.expired
-  return keys
-}
 
 /** Nodes that follow a shard led here. */
 function followers(desk: Desk): ReadonlySet<NodeId> {
@@ -144,7 +82,12 @@ function replication(desk: Desk): Fields {
     i += 1
   }
   const offset = desk.shards().reduce((sum, { replica }) => sum + replica.commit, 0)
-  return [...lines, [REPLICATION_OFFSET_FIELD, offset]]
+  return [
+    ...lines,
+    [FAILOVER_STATE_FIELD, 'no-failover'],
+    [REPLICATION_ID_FIELD, map.clusterId.padEnd(40, '0').slice(0, 40)],
+    [REPLICATION_OFFSET_FIELD, offset],
+  ]
 }
 
 /** Ours: one line a replica, for how far it is behind. */
@@ -177,12 +120,14 @@ function keyspace(desk: Desk): Fields {
 function info(desk: Desk, _session: Session, argv: Argv): Reply {
   const wanted = new Set<string>()
   for (let i = 1; i < argv.count; i += 1) wanted.add(argv.upper(i))
-  const all = wanted.size === 0 || ALL.some(word => wanted.has(word))
+  const all = wanted.has('ALL') || wanted.has('EVERYTHING')
+  const usual = wanted.size === 0 || wanted.has('DEFAULT')
   const parts: string[] = []
-  for (const [name, fieldsOf] of SECTIONS) {
-    if (!all && !wanted.has(name.toUpperCase())) continue
-    const fields = fieldsOf(desk).map(([field, value]) => `${field}:${value}\r\n`)
-    parts.push(`# ${name}\r\n${fields.join('')}`)
+  for (const { title, fields, onRequest } of SECTIONS) {
+    const isWanted = all || (usual && onRequest !== true) || wanted.has(title.toUpperCase())
+    if (!isWanted) continue
+    const lines = fields(desk).map(([field, value]) => `${field}:${value}\r\n`)
+    parts.push(`# ${title}\r\n${lines.join('')}`)
   }
   return { kind: 'verbatim', text: parts.join('\r\n') }
 }

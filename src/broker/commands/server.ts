@@ -1,13 +1,24 @@
-// TIME, ROLE, WAIT: small questions about the node.
+// TIME, ROLE, SHUTDOWN, and what is refused because a cluster does it by itself.
 
 import type { Argv } from '../../base/argv.ts'
 import { NO_NODE } from '../../base/types.ts'
 import { parseInteger } from '../../machine/integers.ts'
-import { array, fail, integer, notInteger, type Reply, text } from '../../machine/reply.ts'
-import type { Desk, DeskCommand } from '../desk.ts'
-import { FOLLOWER_ROLE_WORD, LEADER_WORD } from '../redis-words.ts'
+import {
+  array,
+  fail,
+  integer,
+  notInteger,
+  OK,
+  type Reply,
+  syntaxError,
+  text,
+} from '../../machine/reply.ts'
+import { type Desk, type DeskCommand, LATER } from '../desk.ts'
+import { FOLLOWER_ROLE_WORD, LEADER_WORD, REPLICAOF_OLD_WORD } from '../redis-words.ts'
 import type { Session } from '../session.ts'
 import { keylessFacts } from './help.ts'
+
+const SHUTDOWN_WORDS = ['NOSAVE', 'SAVE', 'NOW', 'FORCE', 'ABORT']
 
 function time(desk: Desk): Reply {
   const now = desk.ports.clock.now()
@@ -34,22 +45,57 @@ function role(desk: Desk): Reply {
   ])
 }
 
-/**
- * How many replicas besides the leader have every acknowledged write of the session.
- *
- * It is a barrier, so all writes before it are answered, and each answer meant a
- * majority: there is nothing left to wait for, and more is not known.
- */
-function wait(desk: Desk, _session: Session, argv: Argv): Reply {
-  if (parseInteger(argv, 1) === null) return notInteger
-  const timeout = parseInteger(argv, 2)
-  if (timeout === null) return fail('ERR timeout is not an integer or out of range')
-  if (timeout < 0) return fail('ERR timeout is negative')
-  let least = Number.POSITIVE_INFINITY
-  for (const { voters } of desk.ports.directory.map().shards.values())
-    least = Math.min(least, Math.floor(voters.length / 2))
-  return integer(Number.isFinite(least) ? least : 0)
+/** The words of SHUTDOWN; null: they do not go together. */
+function shutdownWords(argv: Argv): ReadonlySet<string> | null {
+  const words = new Set<string>()
+  for (let i = 1; i < argv.count; i += 1) {
+    const word = argv.upper(i)
+    if (!SHUTDOWN_WORDS.includes(word)) return null
+    words.add(word)
+  }
+  const contradict = words.has('SAVE') && words.has('NOSAVE')
+  return contradict || (words.has('ABORT') && words.size > 1) ? null : words
 }
+
+/** Stops the node in order; who asked sees the connection close, as all others do. */
+function shutdown(desk: Desk, _session: Session, argv: Argv): Reply | typeof LATER {
+  const words = shutdownWords(argv)
+  if (words === null) return syntaxError
+  if (words.has('ABORT')) return fail('ERR No shutdown in progress.')
+  const stop = desk.ports.shutdown
+  if (stop === undefined) return fail('ERR Errors trying to SHUTDOWN. Check logs.')
+  const saves = words.has('SAVE') && desk.ports.snapshots?.take(() => stop()) === true
+  if (!saves) stop()
+  return LATER
+}
+
+/** Leaders move by themselves, and by `slotcast ctl`; nobody is told whom to follow. */
+function failover(desk: Desk, _session: Session, argv: Argv): Reply {
+  if (desk.ports.options.clusterEnabled) return fail('ERR FAILOVER not allowed in cluster mode.')
+  if (argv.count === 2 && argv.is(1, 'ABORT')) return fail('ERR No failover in progress.')
+  for (let i = 1; i < argv.count; i += 1) {
+    if (argv.is(i, 'TIMEOUT') && i + 1 < argv.count) {
+      if (parseInteger(argv, i + 1) === null) return notInteger
+      i += 1
+    } else if (argv.is(i, 'TO') && i + 2 < argv.count) {
+      if (parseInteger(argv, i + 2) === null) return notInteger
+      i += 2
+    } else if (!argv.is(i, 'FORCE')) return syntaxError
+  }
+  return fail('ERR FAILOVER requires connected replicas.')
+}
+
+function replicaOf(desk: Desk, _session: Session, argv: Argv): Reply {
+  if (desk.ports.options.clusterEnabled) return fail('ERR REPLICAOF not allowed in cluster mode.')
+  if (argv.is(1, 'NO') && argv.is(2, 'ONE')) return OK
+  return fail('ERR REPLICAOF is not supported: the nodes of a cluster replicate by themselves')
+}
+
+const ADMIN = {
+  categories: ['admin', 'slow', 'dangerous'],
+  flags: ['admin', 'noscript', 'stale'],
+  group: 'server',
+} as const
 
 export const SERVER_COMMANDS: readonly DeskCommand[] = [
   {
@@ -69,12 +115,28 @@ export const SERVER_COMMANDS: readonly DeskCommand[] = [
     run: role,
   },
   {
-    ...keylessFacts('wait', 3, '3.0.0', 'Returns how many replicas have the writes before it.', {
-      categories: ['slow', 'blocking', 'connection'],
-      flags: ['blocking'],
-      group: 'generic',
+    ...keylessFacts('shutdown', -1, '1.0.0', 'Stops the node in order.', {
+      ...ADMIN,
+      flags: ['admin', 'noscript', 'loading', 'stale', 'no_multi', 'allow_busy'],
     }),
-    barrier: true,
-    run: wait,
+    run: shutdown,
+  },
+  {
+    ...keylessFacts('failover', -1, '6.2.0', 'Refused: leaders move by themselves.', ADMIN),
+    run: failover,
+  },
+  {
+    ...keylessFacts('replicaof', 3, '5.0.0', 'Refused: nodes replicate by themselves.', ADMIN),
+    run: replicaOf,
+  },
+  {
+    ...keylessFacts(
+      REPLICAOF_OLD_WORD,
+      3,
+      '1.0.0',
+      'Refused: nodes replicate by themselves.',
+      ADMIN,
+    ),
+    run: replicaOf,
   },
 ]

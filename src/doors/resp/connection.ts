@@ -110,6 +110,10 @@ export class Connection implements Client {
     this.#touch()
   }
 
+  buffers(): { readonly input: number; readonly output: number } {
+    return { input: this.#decoder.pending, output: this.#output.length }
+  }
+
   /** Ends the connection at once; what waits to be written is lost. */
   cut(reason: string): void {
     if (this.#closed) return

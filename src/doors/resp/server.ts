@@ -12,13 +12,11 @@ const KiB = 1024
 const MiB = 1024 * KiB
 
 export type RespLimits = ConnectionLimits & {
-  readonly clientsMax: number
   /** Parts of commands that all connections together may have half received. */
   readonly carryBytesMax: number
 }
 
 export const RESP_LIMITS: RespLimits = {
-  clientsMax: 10_000,
   carryBytesMax: 512 * MiB,
   outputPauseBytes: 1 * MiB,
   outputBytesMax: 64 * MiB,
@@ -138,7 +136,7 @@ export class RespDoor implements Door {
   }
 
   #accept(socket: Socket): void {
-    if (this.#connections.size >= this.limits.clientsMax) {
+    if (this.#connections.size >= this.broker.settings.clientsMax) {
       this.#rejected.add()
       socket.on('error', () => {})
       socket.end('-ERR max number of clients reached\r\n')

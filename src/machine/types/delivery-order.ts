@@ -15,6 +15,10 @@ const OWNED = 0x8000_0000
 export class DeliveryOrder {
   readonly #rows = new Rows(TIMED_WORDS, true)
 
+  get bytes(): number {
+    return this.#rows.bytes
+  }
+
   /** @param time of the delivery, or an entry's place among the released ones */
   add(id: StreamId, owned: boolean, time: Half): void {
     const isNew = this.#rows.placeTimed(first(owned, time), lowWord(time), id)

@@ -25,6 +25,10 @@ import {
 import { ID_WORDS, Rows } from './rows.ts'
 import type { Half, StreamId } from './stream-id.ts'
 
+/** The objects of a group, and of a consumer, besides rows. */
+const GROUP_OVERHEAD_BYTES = 320
+const CONSUMER_OVERHEAD_BYTES = 224
+
 export class Consumer {
   readonly name: string
   /** Stands for the consumer in pending entries; given anew once it is deleted. From 1 on. */
@@ -87,6 +91,14 @@ export class Group {
   /** All consumers by name. */
   consumersByName(): Consumer[] {
     return [...this.#consumers.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  /** Bytes it takes, with its consumers and what is pending. */
+  memoryBytes(): number {
+    let bytes = GROUP_OVERHEAD_BYTES + this.pending.bytes + this.#order.bytes
+    for (const { name, ids } of this.#consumers.values())
+      bytes += CONSUMER_OVERHEAD_BYTES + name.length + ids.bytes
+    return bytes
   }
 
   /** The consumer `name`, made if it is new, who asks for something now. */

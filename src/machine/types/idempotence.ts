@@ -31,6 +31,9 @@ export type IdempotenceFacts = {
   readonly duplicates: number
 }
 
+/** The objects of a producer, besides its records. */
+const PRODUCER_OVERHEAD_BYTES = 256
+
 export class Idempotence {
   #duration = DURATION_DEFAULT
   #maxSize = MAXSIZE_DEFAULT
@@ -46,6 +49,11 @@ export class Idempotence {
 
   get maxSize(): number {
     return this.#maxSize
+  }
+
+  /** About how many bytes it takes. */
+  memoryBytes(): number {
+    return this.#bytes + this.#producers.size * PRODUCER_OVERHEAD_BYTES
   }
 
   /** Sets the limits. Whoever changes one starts anew: every iid is forgotten. */

@@ -18,6 +18,9 @@ const MARGIN = 4
 const ROW_MIN = 64
 /** Neighbours that fill at most this together become one block. */
 const JOINED_BYTES_MAX = BLOCK_BYTES_MAX / 2
+/** The objects around a block's buffer, and around all blocks. */
+const BLOCK_OVERHEAD_BYTES = 224
+const LIST_OVERHEAD_BYTES = 128
 const NO_BLOCK = new Block(Buffer.alloc(0), 0, 0, 0, -1, true)
 
 /** Sees the element at `at` of `bytes`, number `index` of the list. False ends the walk. */
@@ -48,6 +51,15 @@ export class List implements Value {
 
   get blockCount(): number {
     return this.#tail - this.#head
+  }
+
+  memoryBytes(samples: number): number {
+    const count = Math.min(this.blockCount, samples)
+    let bytes = 0
+    for (let i = 0; i < count; i += 1)
+      bytes += BLOCK_OVERHEAD_BYTES + (this.#row[this.#head + i] as Block).bytes.length
+    if (count > 0) bytes = Math.round((bytes * this.blockCount) / count)
+    return LIST_OVERHEAD_BYTES + bytes
   }
 
   /** Makes place for one more block on either side of the row. */

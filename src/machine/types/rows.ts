@@ -24,6 +24,8 @@ const CHUNK_ROWS_MIN = 4
 const SPARSE_ROWS = CHUNK_ROWS_MAX / 4
 /** An emptied chunk of at most this many rows is kept for the next ones: a batch of 100 comes and goes. */
 const SPARE_ROWS_MAX = 128
+/** The objects around a chunk's words. */
+const CHUNK_OVERHEAD_BYTES = 200
 const TWO_32 = 0x1_0000_0000
 /** A high word below this leaves 53 bits, which a number holds. */
 const HIGH_SAFE = 0x20_0000
@@ -133,6 +135,13 @@ export class Rows {
 
   get size(): number {
     return this.#size
+  }
+
+  /** Bytes that the rows take. */
+  get bytes(): number {
+    let bytes = 0
+    for (const { words } of this.#chunks) bytes += CHUNK_OVERHEAD_BYTES + words.byteLength
+    return bytes
   }
 
   /** Whether the cursor is on a row. */

@@ -35,6 +35,9 @@ export const BLOCK_BYTES_MAX = 16 * 1024
 const CAPACITY_MIN = 128
 /** A full block keeps its buffer if at most this share of it is unused. */
 const UNUSED_SHARE = 32
+/** The objects around a block's buffer, and around all blocks. */
+const BLOCK_OVERHEAD_BYTES = 224
+const STREAM_OVERHEAD_BYTES = 256
 /** Dropped blocks at the front before the row is moved up. */
 const DROPPED_MAX = 64
 
@@ -444,6 +447,17 @@ export class Stream implements Value {
     // As in `#remove`: a block that grows must be ours alone.
     const last = this.#blocks.length - 1
     this.#blocks[last] = (this.#blocks[last] as Block).frozen()
+  }
+
+  /** About how many bytes it takes, going by its first `samples` blocks. */
+  memoryBytes(samples: number): number {
+    const count = Math.min(this.blockCount, samples)
+    let bytes = 0
+    for (let i = 0; i < count; i += 1)
+      bytes += BLOCK_OVERHEAD_BYTES + (this.#blocks[this.#head + i] as Block).bytes.length
+    if (count > 0) bytes = Math.round((bytes * this.blockCount) / count)
+    for (const [name, group] of this.#groups) bytes += name.length + group.memoryBytes()
+    return STREAM_OVERHEAD_BYTES + bytes + (this.idempotence?.memoryBytes() ?? 0)
   }
 
   /** The stream as it is now, to be written while it changes. */

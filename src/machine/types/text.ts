@@ -21,6 +21,12 @@ export type Content = number | bigint | string | Buffer
 const INTEGER_BYTES_MAX = 20
 /** Above this a buffer's own cost does not matter, and the heap is spared. */
 const SHORT_BYTES_MAX = 1024
+/** The object itself, with a small number inside. */
+const TEXT_BYTES = 32
+const BIGINT_BYTES = 16
+/** What characters and buffers cost beside what they hold. */
+const STRING_OVERHEAD_BYTES = 12
+const BUFFER_OVERHEAD_BYTES = 160
 /** Above this Redis keeps a string in an allocation of its own. */
 const EMBEDDED_BYTES_MAX = 44
 
@@ -108,6 +114,14 @@ export class Text implements Value {
     argv.buffer.copy(buffer, used, argv.from(i), argv.to(i))
     this.#content = buffer
     this.#used = used + length
+  }
+
+  memoryBytes(): number {
+    const content = this.#content
+    if (typeof content === 'number') return TEXT_BYTES
+    if (typeof content === 'bigint') return TEXT_BYTES + BIGINT_BYTES
+    if (typeof content === 'string') return TEXT_BYTES + STRING_OVERHEAD_BYTES + content.length
+    return TEXT_BYTES + BUFFER_OVERHEAD_BYTES + content.length
   }
 
   cut(): Cut {

@@ -16,6 +16,8 @@ export interface Value {
   readonly type: ValueType
   /** What OBJECT ENCODING says, where it is not the type's one and only. */
   readonly encoding?: string
+  /** About how many bytes it takes, going by its first `samples` blocks where it has blocks. */
+  memoryBytes(samples: number): number
   /** The value as of now, whatever changes later (part.ts). */
   cut(): Cut
 }

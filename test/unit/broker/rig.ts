@@ -11,12 +11,18 @@ import { PAYLOAD_HEADER_BYTES, writePayloadHeader } from '../../../src/base/payl
 import type { NodeId, ShardId } from '../../../src/base/types.ts'
 import { Wait } from '../../../src/base/wait.ts'
 import { Broker } from '../../../src/broker/broker.ts'
-import type { BrokerOptions, Producer, ReplicaPort } from '../../../src/broker/ports.ts'
+import type {
+  BrokerOptions,
+  Producer,
+  ReplicaPort,
+  SnapshotsPort,
+} from '../../../src/broker/ports.ts'
 import type { Client, Session } from '../../../src/broker/session.ts'
 import { Machine } from '../../../src/machine/machine.ts'
 import type { Reply } from '../../../src/machine/reply.ts'
 import type { Asker, Lost, Query, Refusal } from '../../../src/replica/ports.ts'
 import { type NodeFacts, type ShardFacts, SlotMap } from '../../../src/topology/slot-map.ts'
+import { idleProcess } from '../../idle-process.ts'
 
 export const quiet: Logger = {
   debug() {},
@@ -49,6 +55,9 @@ export class RigShard implements ReplicaPort {
   queue: Work[] = []
   waiting: Work[] = []
   forgotten: Asker<Reply>[] = []
+  /** Other voters that have everything. */
+  followers = 1
+  settling: (askers: readonly unknown[]) => void = () => {}
 
   constructor(shard: ShardId, clock: Clock) {
     this.shard = shard
@@ -57,6 +66,10 @@ export class RigShard implements ReplicaPort {
 
   get commit(): number {
     return this.applied
+  }
+
+  followersAt(): number {
+    return this.followers
   }
 
   propose(
@@ -118,6 +131,7 @@ export class RigShard implements ReplicaPort {
       const outcomes: (Reply | Wait)[] = []
       this.applied += 1
       this.machine.apply(work.payload, this.applied, outcomes)
+      this.settling([work.asker])
       outcome = outcomes[0]
     } else outcome = work.query?.run(this.clock.now())
     if (outcome instanceof Wait) {
@@ -137,6 +151,34 @@ export class RigShard implements ReplicaPort {
     this.waiting = this.waiting.filter(other => other !== work)
     work.timer?.cancel()
     work.asker.lose(work.ticket, why)
+  }
+}
+
+/** Snapshots that are on disk when the test says so; at once, unless it holds them. */
+export class RigSnapshots implements SnapshotsPort {
+  held = false
+  #done: ((ok: boolean) => void) | null = null
+  lastAt = 1_700_000_000_000
+  taken = 0
+  lastOk = true
+  bytesSince = 0
+
+  get running(): boolean {
+    return this.#done !== null
+  }
+
+  take(done: (ok: boolean) => void): boolean {
+    if (this.#done !== null) return false
+    this.#done = done
+    if (!this.held) this.end(true)
+    return true
+  }
+
+  end(ok: boolean): void {
+    const done = this.#done
+    this.#done = null
+    this.lastOk = ok
+    done?.(ok)
   }
 }
 
@@ -232,6 +274,8 @@ export class Rig {
   readonly metrics = new Metrics()
   readonly broker: Broker
   memoryFull = false
+  stopped = false
+  readonly snapshots = new RigSnapshots()
 
   constructor(settings: RigSettings = {}) {
     const clock = settings.clock ?? this.clock
@@ -261,6 +305,7 @@ export class Rig {
         version: '0.0.0',
         sessionInFlightMax: settings.sessionInFlightMax ?? 1000,
         nodeInFlightMax: settings.nodeInFlightMax ?? 10_000,
+        debugCommands: settings.debugCommands ?? 'no',
       },
       shard: id => {
         const shard = this.shards.get(id)
@@ -268,8 +313,18 @@ export class Rig {
       },
       health: () => null,
       memoryFull: () => this.memoryFull,
-      memoryBytes: () => 1024,
+      snapshots: this.snapshots,
+      shutdown: () => {
+        this.stopped = true
+      },
+      process: idleProcess,
     })
+    for (const shard of this.shards.values()) this.#watch(shard)
+  }
+
+  #watch(shard: RigShard): void {
+    shard.machine.observer = this.broker.meter
+    shard.settling = askers => this.broker.meter.settling(askers)
   }
 
   shard(id: ShardId = 1): RigShard {

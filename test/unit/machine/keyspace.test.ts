@@ -6,7 +6,7 @@ import type { Value } from '../../../src/machine/types/value.ts'
 
 /** A value of another type than a stream. */
 function other(): Value {
-  return { type: 'list', cut: () => ({ write: () => true }) }
+  return { type: 'list', memoryBytes: () => 0, cut: () => ({ write: () => true }) }
 }
 
 test('a value is given where its type is asked for, and told apart elsewhere', () => {

@@ -82,7 +82,8 @@ test('reads and writes that alternate in one pipeline see each other in order', 
 
 test('a connection over the limit is told so', async () => {
   await withDoor(
-    async ({ door }) => {
+    async ({ rig, door }) => {
+      rig.broker.settings.clientsMax = 1
       const first = connect(door.port, '127.0.0.1')
       await new Promise(resolve => first.once('connect', resolve))
       const output = await exchange(door.port, '')
@@ -90,7 +91,6 @@ test('a connection over the limit is told so', async () => {
       assert.equal(output, '-ERR max number of clients reached\r\n')
     },
     { clusterEnabled: false },
-    { clientsMax: 1 },
   )
 })
 
