@@ -15,6 +15,14 @@ export const DIFFERENCES: ReadonlyMap<string, string> = new Map([
   ['keys', ALL_SHARDS],
   ['randomkey', ALL_SHARDS],
   [
+    'srandmember',
+    'Picks at most 1048576 members that may come again: a negative count below that is out of range. The reply would be bounded by nothing.',
+  ],
+  [
+    'sscan',
+    'A cursor is a number without a sign. It is a place among the hashes of members, the same on every replica, so that a scan goes on after a failover.',
+  ],
+  [
     'scan',
     'Goes through the shards that the node leads, one after the other. A cursor holds through failovers and returns each key that stays exactly once.',
   ],

@@ -17,6 +17,8 @@ import { listMoveCommands } from './list-move.ts'
 import { listPopCommands } from './list-pop.ts'
 import { listPushCommands } from './list-push.ts'
 import { listCommands } from './lists.ts'
+import { memberCommands } from './members.ts'
+import { memberPickCommands } from './members-picked.ts'
 import { objectCommands } from './object.ts'
 import { renamingCommands } from './renaming.ts'
 import { setCommands } from './set.ts'
@@ -145,6 +147,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...expireCommands,
   ...renamingCommands,
   ...objectCommands,
+  ...memberCommands,
+  ...memberPickCommands,
   ...setCommands,
   ...stringCommands,
   ...counterCommands,

@@ -7,6 +7,8 @@ import { assert } from '../../base/assert.ts'
 import { Reader, Writer } from '../../base/bytes.ts'
 import type { List } from './list.ts'
 import { ListBuilder } from './list-builder.ts'
+import type { MemberSet } from './member-set.ts'
+import { MemberSetBuilder } from './member-set-builder.ts'
 import type { Builder, Cut } from './part.ts'
 import type { Stream } from './stream.ts'
 import { StreamBuilder } from './stream-builder.ts'
@@ -26,7 +28,7 @@ export interface Value {
 export type Values = {
   stream: Stream
   list: List
-  set: Value
+  set: MemberSet
   string: Text
 }
 
@@ -38,7 +40,7 @@ export const VALUE_TYPES: readonly ValueType[] = ['stream', 'list', 'set', 'stri
 const BUILDERS: { readonly [T in ValueType]: (() => Builder<Values[T]>) | null } = {
   stream: () => new StreamBuilder(),
   list: () => new ListBuilder(),
-  set: null,
+  set: () => new MemberSetBuilder(),
   string: () => new TextBuilder(),
 }
 
