@@ -9,12 +9,20 @@ export class Wait {
   readonly timeout: Ms
   /** Which change: any at all, or only that a list is there. */
   readonly needs: 'change' | 'list'
+  /** When time alone may serve the command, Unix ms; 0: only a key can. */
+  readonly dueAt: Ms
   /** How many commands the machine had run when it answered so: what changed before them is known. */
   seen = 0
 
-  constructor(keys: readonly string[], timeout: Ms, needs: 'change' | 'list' = 'change') {
+  constructor(
+    keys: readonly string[],
+    timeout: Ms,
+    needs: 'change' | 'list' = 'change',
+    dueAt: Ms = 0,
+  ) {
     this.keys = keys
     this.timeout = timeout
     this.needs = needs
+    this.dueAt = dueAt
   }
 }

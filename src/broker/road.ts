@@ -326,9 +326,9 @@ export class Road implements Way {
         this.#desk.meter.stop(spec, -1, null),
       )
     }
-    if (spec.query === undefined) return syntaxError
     const parsed = spec.parse?.(argv)
     if (isError(parsed)) return parsed
+    if (spec.query === undefined) return syntaxError
     return new ReadQuery(spec, machine, parsed, this.#desk, session, argv)
   }
 

@@ -70,6 +70,13 @@ export class Lines<R> {
     return onTheWay > 0
   }
 
+  /** Time alone may serve `waiter` now. @returns whether it was proposed */
+  proposeDue(waiter: Waiter<R>): boolean {
+    if (waiter.write === null || waiter.proposed) return false
+    this.#propose(waiter, waiter.write)
+    return true
+  }
+
   #propose(waiter: Waiter<R>, write: BlockedWrite): void {
     waiter.proposed = true
     this.#buffer.addAgain(waiter, waiter.ticket, write.argv)

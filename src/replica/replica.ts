@@ -108,7 +108,7 @@ export class Replica<R> {
     this.shard = shard
     this.machine = machine
     this.#buffer = new ProposalBuffer(host.clock)
-    this.#waiters = new Waiters(host.clock)
+    this.#waiters = new Waiters(host.clock, waiter => this.#serveDue(waiter))
     this.#chores = new Chores(host)
     this.#lines = new Lines(this.#waiters, machine, this.#buffer)
     this.#applied = applied
@@ -512,6 +512,11 @@ export class Replica<R> {
   /** Serves who waited for the keys that just changed. */
   #wake(): void {
     if (this.#lines.move(this.#host.clock.now(), this.#leads)) this.#host.schedule()
+  }
+
+  /** The time has come that may serve a blocked write. */
+  #serveDue(waiter: Waiter<R>): void {
+    if (this.#leads && this.#lines.proposeDue(waiter)) this.#host.schedule()
   }
 
   #noteLeader(): void {

@@ -3,12 +3,17 @@
 // A waiter stands in line on each of its keys until it is answered. A blocked
 // read is run again when a key changed; a blocked write is proposed again, and
 // keeps its place in line while the proposal is on its way: if another was
-// faster, applying says Wait again. Waiters are not replicated.
+// faster, applying says Wait again. A write that time alone may serve (XREADGROUP
+// CLAIM) is also proposed when that time has come. Waiters are not replicated.
 
 import type { Argv } from '../base/argv.ts'
 import type { Clock, Timer } from '../base/clock.ts'
+import type { Ms } from '../base/types.ts'
 import type { Wait } from '../base/wait.ts'
 import type { Asker, Lost, Query } from './ports.ts'
+
+/** A wall clock may jump while a waiter sleeps by it: it is looked at again this often. */
+const ALARM_MAX: Ms = 1000
 
 /** A command to be proposed again, in memory of its own. */
 export type BlockedWrite = { readonly argv: Argv }
@@ -31,6 +36,8 @@ export class Waiter<R> implements Asker<R> {
   /** The time is over; whatever applying says next is the last word. */
   expired = false
   timer: Timer | null = null
+  /** Until time alone may serve it. */
+  alarm: Timer | null = null
   readonly #table: Waiters<R>
 
   constructor(
@@ -70,6 +77,7 @@ export class Waiter<R> implements Asker<R> {
     this.proposed = false
     this.seen = wait.seen
     if (this.expired) this.lose(this.ticket, 'timeout')
+    else this.#table.setAlarm(this, wait.dueAt)
   }
 }
 
@@ -78,10 +86,13 @@ export class Waiters<R> {
   /** Sets keep the order of arrival. */
   readonly #byKey = new Map<string, Set<Waiter<R>>>()
   readonly #byAsker = new Map<Asker<R>, Set<Waiter<R>>>()
+  readonly #serveDue: (waiter: Waiter<R>) => void
   #count = 0
 
-  constructor(clock: Clock) {
+  /** @param serveDue proposes a write again whose time has come, unless it is on its way */
+  constructor(clock: Clock, serveDue: (waiter: Waiter<R>) => void) {
     this.#clock = clock
+    this.#serveDue = serveDue
   }
 
   get count(): number {
@@ -97,6 +108,7 @@ export class Waiters<R> {
     this.#count += 1
     asker.blocks?.(ticket)
     if (wait.timeout > 0) this.#arm(waiter, wait.timeout)
+    if (waiter.write !== null) this.setAlarm(waiter, wait.dueAt)
   }
 
   #arm(waiter: Waiter<R>, timeout: number): void {
@@ -104,6 +116,19 @@ export class Waiters<R> {
     waiter.timer = this.#clock.after(delay, () => {
       if (delay < timeout) this.#arm(waiter, timeout - delay)
       else this.#expire(waiter)
+    })
+  }
+
+  /** Wakes a write at `dueAt`, Unix ms, unless it is answered before; 0: never. */
+  setAlarm(waiter: Waiter<R>, dueAt: Ms): void {
+    waiter.alarm?.cancel()
+    waiter.alarm = null
+    if (dueAt === 0) return
+    const delay = Math.min(Math.max(1, dueAt - this.#clock.now()), ALARM_MAX)
+    waiter.alarm = this.#clock.after(delay, () => {
+      waiter.alarm = null
+      if (this.#clock.now() < dueAt) this.setAlarm(waiter, dueAt)
+      else this.#serveDue(waiter)
     })
   }
 
@@ -126,6 +151,8 @@ export class Waiters<R> {
     this.#count -= 1
     waiter.timer?.cancel()
     waiter.timer = null
+    waiter.alarm?.cancel()
+    waiter.alarm = null
   }
 
   /** The client is gone. */

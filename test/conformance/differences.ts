@@ -110,3 +110,13 @@ export const redis70: readonly Difference[] = [
     reason: 'trimmed entries count as read since 8',
   },
 ]
+
+export type RecordedDifference = {
+  readonly group: string
+  /** As the recording has it. */
+  readonly command: string
+  readonly reason: string
+}
+
+/** The recordings of a newest Redis. Of streams, ours answers everything there as Redis does. */
+export const recorded: readonly RecordedDifference[] = []

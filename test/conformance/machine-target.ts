@@ -23,6 +23,8 @@ type Waiter = {
   readonly wait: Wait
   /** Infinity: for ever. */
   readonly deadline: number
+  /** When time alone may serve it; 0: never. */
+  dueAt: number
 }
 
 export class MachineTarget implements Target {
@@ -75,7 +77,8 @@ export class MachineTarget implements Target {
     const outcome = run(false)
     if (outcome instanceof Wait) {
       const deadline = outcome.timeout === 0 ? Number.POSITIVE_INFINITY : this.now + outcome.timeout
-      this.#waiters.push({ connection, again: () => run(true), wait: outcome, deadline })
+      const { dueAt } = outcome
+      this.#waiters.push({ connection, again: () => run(true), wait: outcome, deadline, dueAt })
     } else {
       this.#answer(connection, outcome)
     }
@@ -86,15 +89,20 @@ export class MachineTarget implements Target {
   #wake(): void {
     let ready = new Set(this.machine.takeReadyKeys())
     while (ready.size > 0) {
-      const waiting: Waiter[] = []
-      for (const waiter of this.#waiters) {
-        const outcome = waiter.wait.keys.some(key => ready.has(key)) ? waiter.again() : null
-        if (outcome === null || outcome instanceof Wait) waiting.push(waiter)
-        else this.#answer(waiter.connection, outcome)
-      }
-      this.#waiters = waiting
+      this.#runAgain(({ wait }) => wait.keys.some(key => ready.has(key)))
       ready = new Set(this.machine.takeReadyKeys())
     }
+  }
+
+  #runAgain(isDue: (waiter: Waiter) => boolean): void {
+    const waiting: Waiter[] = []
+    for (const waiter of this.#waiters) {
+      const outcome = isDue(waiter) ? waiter.again() : null
+      if (outcome instanceof Wait) waiter.dueAt = outcome.dueAt
+      if (outcome === null || outcome instanceof Wait) waiting.push(waiter)
+      else this.#answer(waiter.connection, outcome)
+    }
+    this.#waiters = waiting
   }
 
   /** Whether a command of the connection waits. */
@@ -110,6 +118,8 @@ export class MachineTarget implements Target {
 
   async pause(ms: number): Promise<void> {
     this.now += ms
+    this.#runAgain(({ dueAt }) => dueAt > 0 && dueAt <= this.now)
+    this.#wake()
     const late = this.#waiters.filter(waiter => waiter.deadline <= this.now)
     this.#waiters = this.#waiters.filter(waiter => waiter.deadline > this.now)
     for (const { connection } of late) this.#answer(connection, NULL_ARRAY)

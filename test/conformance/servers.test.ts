@@ -38,8 +38,9 @@ suite('Redis 7.0', { skip: RedisServer.missing }, () => {
   after(() => server.stop())
 
   for (const [file, cases] of transcripts())
-    for (const each of cases)
-      test(`${file}: ${each.name}`, async () => {
+    for (const each of cases) {
+      const skip = file.startsWith('newest') ? 'came after 7.0' : false
+      test(`${file}: ${each.name}`, { skip }, async () => {
         const strange = (await playBoth('127.0.0.1', server.port, each)).filter(({ command }) => {
           const listed = redis70.find(
             row => row.file === file && each.name.startsWith(row.case) && row.command === command,
@@ -49,6 +50,7 @@ suite('Redis 7.0', { skip: RedisServer.missing }, () => {
         })
         assert.deepEqual(strange, [])
       })
+    }
 
   test('every difference that is listed shows', () => {
     assert.deepEqual([...unseen], [])

@@ -407,8 +407,8 @@ const broker: readonly Planted[] = [
     edits: [
       {
         file: 'src/machine/commands/claims.ts',
-        from: 'if (group.ownerHere() !== null && idleHere(group, at) < minIdle) continue',
-        to: 'if (group.ownerHere() !== null && idleHere(group, at) < -1) continue',
+        from: 'if (!isIdleHere(group, minIdle, at)) continue',
+        to: 'if (!isIdleHere(group, -1, at)) continue',
       },
     ],
     caughtBy: WITHIN,

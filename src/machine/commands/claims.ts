@@ -22,7 +22,7 @@ import {
 } from '../reply.ts'
 import type { Consumer, Group } from '../types/group.ts'
 import { type BoundFault, parseId, parseRangeEnd, parseRangeStart } from '../types/id-text.ts'
-import { PENDING_COUNT, PENDING_TIME } from '../types/pending.ts'
+import { PENDING_COUNT } from '../types/pending.ts'
 import { entryReply, type Stream } from '../types/stream.ts'
 import { compareIds, type Half, MIN_ID, type StreamId } from '../types/stream-id.ts'
 import { keyAt } from './facts.ts'
@@ -49,7 +49,12 @@ function invalid(word: string, command: string): ErrorReply {
 
 /** Ms since the entry under the cursor was delivered. */
 function idleHere(group: Group, at: Occasion): number {
-  return at.now - Number(group.pending.wide(PENDING_TIME))
+  return at.now - group.timeHere()
+}
+
+/** Whether the entry under the cursor is idle for `minIdle` ms, or nobody's. 0 asks no clock: it may have gone back. */
+function isIdleHere(group: Group, minIdle: number | bigint, at: Occasion): boolean {
+  return minIdle <= 0 || group.ownerHere() === null || idleHere(group, at) >= minIdle
 }
 
 // --- XPENDING
@@ -115,11 +120,13 @@ function summary(group: Group): Reply {
   ])
 }
 
+/** Nobody's entry has no idle time: it was released, and is claimed at once. */
 function pendingReply(group: Group, id: StreamId, at: Occasion): Reply {
+  const owner = group.ownerHere()
   return array([
     { kind: 'id', id },
-    nameReply(group.ownerHere()?.name ?? ''),
-    integer(Math.max(0, idleHere(group, at))),
+    nameReply(owner?.name ?? ''),
+    integer(owner === null ? -1 : Math.max(0, idleHere(group, at))),
     integer(group.pending.wide(PENDING_COUNT)),
   ])
 }
@@ -128,6 +135,10 @@ function listPending(group: Group, range: PendingRange, at: Occasion): Reply {
   const { pending } = group
   const consumer = range.consumer === null ? null : group.consumer(range.consumer)
   if (range.consumer !== null && consumer === null) return EMPTY_ARRAY
+  // Where not even the oldest is idle enough, a walk over all would find nothing. A replica's
+  // clock may stand behind the leader's, so who asks for no idle time is not asked for any.
+  const oldest = range.minIdle > 0 ? group.oldestDelivery() : null
+  if (oldest !== null && at.now - oldest < range.minIdle) return EMPTY_ARRAY
   // A consumer's own IDs lead to their rows; without one the rows are walked themselves.
   const walked = consumer?.ids ?? pending
   const items: Reply[] = []
@@ -135,7 +146,7 @@ function listPending(group: Group, range: PendingRange, at: Occasion): Reply {
     const id = walked.id()
     if (compareIds(id, range.end) > 0) break
     if (consumer !== null) pending.seek(id)
-    if (range.minIdle > 0 && idleHere(group, at) < range.minIdle) continue
+    if (!isIdleHere(group, range.minIdle, at)) continue
     items.push(pendingReply(group, id, at))
   }
   return array(items)
@@ -262,18 +273,23 @@ function applyXclaim(state: Keyspace, argv: Argv, at: Occasion): Reply {
   const isTime = options.time !== null && options.time >= 0 && options.time <= at.now
   const time = isTime ? (options.time as number) : at.now
   const claim = new Claim(found, argv.latin1(3), options.justId, at)
+  let taken = false
   for (const id of ids) {
     const isPending = group.pending.seek(id)
     if (!stream.has(id)) {
       if (isPending) group.removeHere(id)
     } else if (isPending) {
-      if (group.ownerHere() !== null && idleHere(group, at) < minIdle) continue
+      if (!isIdleHere(group, minIdle, at)) continue
       claim.take(id, time, options.retryCount)
+      taken = true
     } else if (options.force) {
-      group.force(id, at.now)
+      group.deliver(id, claim.consumer, at.now)
       claim.take(id, time, options.retryCount)
+      taken = true
     }
   }
+  // Readers with CLAIM may wait for what is now older than they know, or there at all.
+  if (taken && (time < at.now || group.isAwaited)) state.wake(argv.latin1(1))
   return array(claim.items)
 }
 
@@ -354,7 +370,7 @@ function applyXautoclaim(state: Keyspace, args: XautoclaimArgs, at: Occasion): R
       left -= 1
       continue
     }
-    if (group.ownerHere() === null || idleHere(group, at) >= args.minIdle) {
+    if (isIdleHere(group, args.minIdle, at)) {
       claim.take(id, at.now, null)
       left -= 1
     }

@@ -25,6 +25,8 @@ import type { Half } from '../types/stream-id.ts'
 import { keyAt, NO_KEYS } from './facts.ts'
 import { badSubcommand, helpReply, noSuchGroup } from './group-lookup.ts'
 import { xack } from './xack.ts'
+import { xackdel } from './xdelex.ts'
+import { xnack } from './xnack.ts'
 import { xreadgroup } from './xreadgroup.ts'
 
 const keyRequired = fail(
@@ -259,5 +261,5 @@ const xgroup: CommandSpec = {
   ]),
 }
 
-/** XGROUP, XREADGROUP and XACK. */
-export const groupCommands: readonly CommandSpec[] = [xgroup, xreadgroup, xack]
+/** XGROUP, XREADGROUP, and how entries leave what is pending. */
+export const groupCommands: readonly CommandSpec[] = [xgroup, xreadgroup, xack, xackdel, xnack]

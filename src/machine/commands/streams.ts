@@ -22,6 +22,8 @@ import { compareIds, equalIds, type Half, MIN_ID, type StreamId } from '../types
 import { keyAt } from './facts.ts'
 import { Trim } from './trimming.ts'
 import { xadd } from './xadd.ts'
+import { xcfgset, xidmprecord } from './xcfgset.ts'
+import { xdelex } from './xdelex.ts'
 import { xrange, xrevrange } from './xrange.ts'
 import { xread } from './xread.ts'
 
@@ -191,7 +193,10 @@ const xsetid: CommandSpec<XsetidArgs> = {
 
 export const streamCommands: readonly CommandSpec[] = [
   xadd,
+  xcfgset,
   xdel,
+  xdelex,
+  xidmprecord,
   xlen,
   xrange,
   xread,

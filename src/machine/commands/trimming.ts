@@ -1,9 +1,10 @@
-// MAXLEN, MINID and LIMIT, which XADD and XTRIM share (COMMANDS 7.1).
+// MAXLEN, MINID, LIMIT and what becomes of references: what XADD and XTRIM share (COMMANDS 7.1).
 
 import type { Argv } from '../../base/argv.ts'
 import { clampToSafe, parseInteger } from '../integers.ts'
 import { type ErrorReply, fail, invalidStreamId, notInteger } from '../reply.ts'
 import { parseId } from '../types/id-text.ts'
+import type { RefPolicy } from '../types/references.ts'
 import { BLOCK_ENTRIES_MAX, type Stream } from '../types/stream.ts'
 import { MIN_ID, type StreamId } from '../types/stream-id.ts'
 
@@ -23,6 +24,14 @@ const LIMIT_DEFAULT = 100 * BLOCK_ENTRIES_MAX
 const TILDE = 0x7e
 const EQUALS = 0x3d
 
+/** What word i says of references to removed entries; null: it is another word. */
+export function refPolicyAt(argv: Argv, i: number): RefPolicy | null {
+  const length = argv.length(i)
+  if (length === 7) return argv.is(i, 'KEEPREF') ? 'keep' : null
+  if (length === 6) return argv.is(i, 'DELREF') ? 'drop' : null
+  return length === 5 && argv.is(i, 'ACKED') ? 'mind' : null
+}
+
 /** What of a stream to remove. Filled again for each command. */
 export class Trim {
   strategy: 'none' | 'maxlen' | 'minid' = 'none'
@@ -31,12 +40,15 @@ export class Trim {
   minId: StreamId = MIN_ID
   limit = 0
   #limitGiven = false
+  /** null: none was given, references stay. */
+  #policy: RefPolicy | null = null
 
   reset(): void {
     this.strategy = 'none'
     this.approximate = false
     this.limit = 0
     this.#limitGiven = false
+    this.#policy = null
   }
 
   /**
@@ -45,6 +57,12 @@ export class Trim {
    * @returns the word behind it, 0 if it is something else, or what is wrong with it
    */
   parse(argv: Argv, i: number): number | ErrorReply {
+    const policy = refPolicyAt(argv, i)
+    if (policy !== null) {
+      if (this.#policy !== null) return 0
+      this.#policy = policy
+      return i + 1
+    }
     if (i + 1 >= argv.count) return 0
     if (argv.is(i, 'MAXLEN')) return this.#parseThreshold(argv, i, 'maxlen')
     if (argv.is(i, 'MINID')) return this.#parseThreshold(argv, i, 'minid')
@@ -94,6 +112,12 @@ export class Trim {
   /** @returns how many entries were removed */
   apply(stream: Stream): number {
     if (this.strategy === 'none') return 0
+    const policy = this.#policy ?? 'keep'
+    // Without groups there are no references, and whole blocks go at once.
+    if (policy !== 'keep' && stream.groups.size > 0) {
+      const minId = this.strategy === 'minid' ? this.minId : null
+      return stream.trimByReferences(this.maxLength, minId, this.approximate, this.limit, policy)
+    }
     if (this.strategy === 'maxlen')
       return stream.trimByLength(this.maxLength, this.approximate, this.limit)
     return stream.trimByMinId(this.minId, this.approximate, this.limit)

@@ -7,7 +7,9 @@ import type { Argv } from '../../base/argv.ts'
 import type { CommandSpec, Occasion } from '../command.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { type ErrorReply, fail, invalidStreamId, NULL, type Reply, wrongType } from '../reply.ts'
+import { hashFields } from '../types/field-hash.ts'
 import { isStar, parseId, parseTimeWithStar } from '../types/id-text.ts'
+import { Idempotence } from '../types/idempotence.ts'
 import { Stream } from '../types/stream.ts'
 import {
   compareIds,
@@ -30,6 +32,14 @@ const notAboveTop = fail(
   'ERR The ID specified in XADD is equal or smaller than the target stream top item',
 )
 
+const severalProducers = fail('ERR syntax error, IDMP/IDMPAUTO specified multiple times')
+const onlyAutomatic = fail(
+  'ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs',
+)
+const noProducerOfAuto = fail('ERR syntax error, IDMPAUTO requires a non-empty producer ID')
+const noProducer = fail('ERR syntax error, IDMP requires a non-empty producer ID')
+const noIid = fail('ERR syntax error, IDMP requires a non-empty idempotent ID')
+
 class XaddArgs {
   argv: Argv | null = null
   makeStream = true
@@ -37,10 +47,26 @@ class XaddArgs {
   id: StreamId | null = null
   time: Half | null = null
   firstField = 0
+  /** Word of an idempotent producer; 0: there is none. */
+  producer = 0
+  /** Whether its iid follows from the fields; otherwise it is the next word. */
+  isAuto = false
   readonly trim = new Trim()
 }
 
 const xaddArgs = new XaddArgs()
+/** The iid of the command at hand. */
+const iid: { bytes: Buffer; from: number; to: number } = { bytes: Buffer.alloc(0), from: 0, to: 0 }
+
+/** Reads IDMP or IDMPAUTO at word i. */
+function parseProducer(argv: Argv, i: number, isAuto: boolean): ErrorReply | null {
+  if (xaddArgs.producer > 0) return severalProducers
+  if (argv.length(i + 1) === 0) return isAuto ? noProducerOfAuto : noProducer
+  if (!isAuto && argv.length(i + 2) === 0) return noIid
+  xaddArgs.producer = i + 1
+  xaddArgs.isAuto = isAuto
+  return null
+}
 
 function parseXadd(argv: Argv): XaddArgs | ErrorReply {
   const args = xaddArgs
@@ -48,6 +74,7 @@ function parseXadd(argv: Argv): XaddArgs | ErrorReply {
   args.makeStream = true
   args.id = null
   args.time = null
+  args.producer = 0
   args.trim.reset()
   let i = 2
   while (i < argv.count && !isStar(argv, i)) {
@@ -58,6 +85,14 @@ function parseXadd(argv: Argv): XaddArgs | ErrorReply {
     } else if (argv.is(i, 'NOMKSTREAM')) {
       args.makeStream = false
       i += 1
+    } else if (argv.is(i, 'IDMPAUTO') && i + 1 < argv.count) {
+      const fault = parseProducer(argv, i, true)
+      if (fault !== null) return fault
+      i += 2
+    } else if (argv.is(i, 'IDMP') && i + 2 < argv.count) {
+      const fault = parseProducer(argv, i, false)
+      if (fault !== null) return fault
+      i += 3
     } else {
       // Whatever is no option is the ID.
       args.time = parseTimeWithStar(argv, i)
@@ -69,6 +104,7 @@ function parseXadd(argv: Argv): XaddArgs | ErrorReply {
   }
   const fault = args.trim.finish(null)
   if (fault !== null) return fault
+  if (args.producer > 0 && (args.id !== null || args.time !== null)) return onlyAutomatic
   args.firstField = i + 1
   const words = argv.count - args.firstField
   if (words < 2 || words % 2 === 1) return arity
@@ -91,6 +127,38 @@ function idFor(stream: Stream, args: XaddArgs, now: number): StreamId | null {
   return now > last.ms ? { ms: now, seq: 0 } : nextId(last)
 }
 
+/** The iid of a command: a word of its own, or the hash of its fields. */
+function readIid(args: XaddArgs): void {
+  const argv = args.argv as Argv
+  if (args.isAuto) {
+    iid.bytes = hashFields(argv, args.firstField)
+    iid.from = 0
+    iid.to = iid.bytes.length
+  } else {
+    iid.bytes = argv.buffer
+    iid.from = argv.from(args.producer + 1)
+    iid.to = argv.to(args.producer + 1)
+  }
+}
+
+/** The entry that this producer added with this iid before, or null. */
+function firstOf(stream: Stream, args: XaddArgs, now: number): StreamId | null {
+  readIid(args)
+  const { idempotence } = stream
+  if (idempotence === null) return null
+  const producer = (args.argv as Argv).latin1(args.producer)
+  const first = idempotence.find(producer, iid.bytes, iid.from, iid.to, now)
+  if (first !== null) idempotence.duplicates += 1
+  return first
+}
+
+/** Keeps the iid that `firstOf` read. */
+function remember(stream: Stream, args: XaddArgs, id: StreamId, now: number): void {
+  stream.idempotence ??= new Idempotence()
+  const producer = (args.argv as Argv).latin1(args.producer)
+  stream.idempotence.remember(producer, iid.bytes, iid.from, iid.to, id, now)
+}
+
 function applyXadd(state: Keyspace, args: XaddArgs, at: Occasion): Reply {
   const argv = args.argv as Argv
   const key = argv.key(1)
@@ -101,10 +169,15 @@ function applyXadd(state: Keyspace, args: XaddArgs, at: Occasion): Reply {
     stream = new Stream()
     state.put(key, stream)
   }
+  if (args.producer > 0) {
+    const first = firstOf(stream, args, at.now)
+    if (first !== null) return { kind: 'id', id: first }
+  }
   if (equalIds(stream.lastId, MAX_ID)) return exhausted
   const id = idFor(stream, args, at.now)
   if (id === null) return notAboveTop
   stream.append(id, argv, args.firstField)
+  if (args.producer > 0) remember(stream, args, id, at.now)
   args.trim.apply(stream)
   state.touch(key)
   return { kind: 'id', id }

@@ -1,6 +1,7 @@
 // XINFO: what streams, groups and consumers tell of themselves.
 
 import type { Argv } from '../../base/argv.ts'
+import type { Ms } from '../../base/types.ts'
 import type { CommandSpec, Occasion } from '../command.ts'
 import { clampToSafe, parseInteger } from '../integers.ts'
 import type { Keyspace } from '../keyspace.ts'
@@ -16,8 +17,9 @@ import {
   wrongType,
 } from '../reply.ts'
 import type { Consumer, Group } from '../types/group.ts'
+import { DURATION_DEFAULT, MAXSIZE_DEFAULT } from '../types/idempotence.ts'
 import { lagOf } from '../types/lag.ts'
-import { PENDING_COUNT, PENDING_TIME } from '../types/pending.ts'
+import { PENDING_COUNT } from '../types/pending.ts'
 import { entryReply, type Stream } from '../types/stream.ts'
 import { type Half, MAX_ID, MIN_ID, type StreamId } from '../types/stream-id.ts'
 import { keyAt, NO_KEYS } from './facts.ts'
@@ -25,9 +27,6 @@ import { badSubcommand, helpReply, nameReply, noSuchGroup } from './group-lookup
 
 /** What FULL lists of entries and of pending ones unless COUNT says otherwise. */
 const FULL_COUNT_DEFAULT = 10
-/** What Redis shows for a stream that nobody added to with an idempotent ID. */
-const IDMP_DURATION_DEFAULT = 100
-const IDMP_MAXSIZE_DEFAULT = 100
 
 /** Names and values in turn. */
 function map(fields: Readonly<Record<string, Reply>>): Reply {
@@ -73,7 +72,9 @@ function parseFull(argv: Argv): StreamArgs['full'] {
 }
 
 /** What both forms begin with. Blocks are what Redis has nodes for. */
-function streamFields(stream: Stream): Record<string, Reply> {
+function streamFields(stream: Stream, now: Ms): Record<string, Reply> {
+  const { idempotence } = stream
+  const tracked = idempotence?.tracked(now)
   return {
     length: integer(stream.length),
     'radix-tree-keys': integer(stream.blockCount),
@@ -82,12 +83,12 @@ function streamFields(stream: Stream): Record<string, Reply> {
     'max-deleted-entry-id': idReply(stream.maxDeletedId),
     'entries-added': integer(stream.entriesAdded),
     'recorded-first-entry-id': idReply(stream.firstId()),
-    'idmp-duration': integer(IDMP_DURATION_DEFAULT),
-    'idmp-maxsize': integer(IDMP_MAXSIZE_DEFAULT),
-    'pids-tracked': integer(0),
-    'iids-tracked': integer(0),
-    'iids-added': integer(0),
-    'iids-duplicates': integer(0),
+    'idmp-duration': integer(idempotence?.duration ?? DURATION_DEFAULT),
+    'idmp-maxsize': integer(idempotence?.maxSize ?? MAXSIZE_DEFAULT),
+    'pids-tracked': integer(tracked?.producers ?? 0),
+    'iids-tracked': integer(tracked?.iids ?? 0),
+    'iids-added': integer(idempotence?.added ?? 0),
+    'iids-duplicates': integer(idempotence?.duplicates ?? 0),
   }
 }
 
@@ -98,13 +99,7 @@ function consumerFull(group: Group, consumer: Consumer, count: number): Reply {
   for (ids.first(); ids.valid && rows.length < count; ids.next()) {
     const id = ids.id()
     pending.seek(id)
-    rows.push(
-      array([
-        idReply(id),
-        integer(pending.wide(PENDING_TIME)),
-        integer(pending.wide(PENDING_COUNT)),
-      ]),
-    )
+    rows.push(array([idReply(id), integer(group.timeHere()), integer(pending.wide(PENDING_COUNT))]))
   }
   return map({
     name: nameReply(consumer.name),
@@ -123,7 +118,7 @@ function groupFull(stream: Stream, name: string, group: Group, count: number): R
       array([
         idReply(pending.id()),
         nameReply(group.ownerHere()?.name ?? ''),
-        integer(pending.wide(PENDING_TIME)),
+        integer(group.timeHere()),
         integer(pending.wide(PENDING_COUNT)),
       ]),
     )
@@ -133,13 +128,13 @@ function groupFull(stream: Stream, name: string, group: Group, count: number): R
     'entries-read': orNull(group.entriesRead),
     lag: integer(lagOf(stream, group)),
     'pel-count': integer(pending.size),
-    'nacked-count': integer(0),
+    'nacked-count': integer(group.releasedCount),
     pending: array(rows),
     consumers: array(group.consumersByName().map(consumer => consumerFull(group, consumer, count))),
   })
 }
 
-function queryStream(state: Keyspace, args: StreamArgs): Reply {
+function queryStream(state: Keyspace, args: StreamArgs, at: Occasion): Reply {
   const stream = state.stream(args.key)
   if (stream === null) return noSuchKey
   if (stream === 'wrong-type') return wrongType
@@ -147,13 +142,13 @@ function queryStream(state: Keyspace, args: StreamArgs): Reply {
   if (full !== null && typeof full !== 'number') return full
   if (full === null)
     return map({
-      ...streamFields(stream),
+      ...streamFields(stream, at.now),
       groups: integer(stream.groups.size),
       'first-entry': entries(stream, 1, false)[0] ?? NULL,
       'last-entry': entries(stream, 1, true)[0] ?? NULL,
     })
   return map({
-    ...streamFields(stream),
+    ...streamFields(stream, at.now),
     entries: array(entries(stream, full, false)),
     groups: array([...stream.groups].map(([name, group]) => groupFull(stream, name, group, full))),
   })

@@ -28,6 +28,13 @@ import {
   type StreamId,
 } from '../types/stream-id.ts'
 import { keysAfterStreams } from './facts.ts'
+import {
+  checkReadLimits,
+  NO_LIMITS,
+  parseReadLimit,
+  ReadBudget,
+  type ReadLimits,
+} from './read-budget.ts'
 
 const unbalanced = fail(
   "ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be specified.",
@@ -41,11 +48,14 @@ type After = StreamId | 'new' | 'last'
 
 type XreadArgs = {
   readonly count: number
+  readonly limits: Readonly<ReadLimits>
   /** null: do not wait. */
   readonly timeout: number | null
   readonly keys: readonly string[]
   /** Words are replaced by IDs at the first run, so that a woken read knows what it waited for. */
   readonly after: After[]
+  /** It ran before and had to wait. */
+  waited: boolean
 }
 
 function notForXread(option: string): ErrorReply {
@@ -63,8 +73,11 @@ function parseStreams(
   argv: Argv,
   first: number,
   count: number,
+  limits: ReadLimits,
   timeout: number | null,
 ): XreadArgs | ErrorReply {
+  const fault = checkReadLimits(limits, count)
+  if (fault !== null) return fault
   const words = argv.count - first
   if (words % 2 === 1) return unbalanced
   const keys: string[] = []
@@ -75,11 +88,12 @@ function parseStreams(
     keys.push(argv.latin1(i))
     after.push(bound)
   }
-  return { count, timeout, keys, after }
+  return { count, limits, timeout, keys, after, waited: false }
 }
 
 function parseXread(argv: Argv): XreadArgs | ErrorReply {
   let count = Number.POSITIVE_INFINITY
+  const limits = { ...NO_LIMITS }
   let timeout: number | null = null
   for (let i = 1; i < argv.count; i += 1) {
     const more = argv.count - i - 1
@@ -94,7 +108,7 @@ function parseXread(argv: Argv): XreadArgs | ErrorReply {
       if (value === null) return notInteger
       count = value > 0 ? clampToSafe(value) : Number.POSITIVE_INFINITY
     } else if (argv.is(i, 'STREAMS') && more > 0) {
-      return parseStreams(argv, i + 1, count, timeout)
+      return parseStreams(argv, i + 1, count, limits, timeout)
     } else if (argv.is(i, 'GROUP') && more > 1) {
       return notForXread('GROUP')
     } else if (argv.is(i, 'NOACK')) {
@@ -102,7 +116,10 @@ function parseXread(argv: Argv): XreadArgs | ErrorReply {
     } else if (argv.is(i, 'CLAIM') && more > 0) {
       return notForXread('CLAIM')
     } else {
-      return syntaxError
+      const value = parseReadLimit(argv, i, limits)
+      if (typeof value !== 'number') return value
+      if (value === 0) return syntaxError
+      i = value
     }
   }
   return syntaxError
@@ -116,8 +133,22 @@ function freeze(stream: Stream | null, after: After): StreamId {
   return stream.length === 0 ? stream.lastId : (previousId(stream.topId()) ?? MIN_ID)
 }
 
+/**
+ * Whether a read that waits would find something. A key that came back with another type
+ * does not end the wait, until another key does.
+ */
+function isServable(state: Keyspace, args: XreadArgs): boolean {
+  return args.keys.some((key, i) => {
+    const stream = state.stream(key)
+    if (stream === null || stream === 'wrong-type') return false
+    return compareIds(stream.topId(), args.after[i] as StreamId) > 0
+  })
+}
+
 function queryXread(state: Keyspace, args: XreadArgs): Reply | Wait {
+  if (args.waited && !isServable(state, args)) return new Wait(args.keys, args.timeout ?? 0)
   const items: Reply[] = []
+  const budget = new ReadBudget(args.limits)
   for (const [i, key] of args.keys.entries()) {
     const stream = state.stream(key)
     if (stream === 'wrong-type') return wrongType
@@ -125,14 +156,22 @@ function queryXread(state: Keyspace, args: XreadArgs): Reply | Wait {
     args.after[i] = after
     const from = nextId(after)
     if (stream === null || from === null || compareIds(stream.topId(), after) <= 0) continue
+    if (budget.isSpent) continue
+    budget.beginStream(key)
     const entries: Reply[] = []
-    stream.range(from, MAX_ID, args.count, false, (id, bytes, bounds) => {
+    const most = Math.min(args.count, budget.entriesLeft)
+    stream.range(from, MAX_ID, most, false, (id, bytes, bounds) => {
+      if (budget.isSpent) return false
+      budget.add(id, bounds)
       entries.push(entryReply(id, bytes, bounds))
+      return true
     })
     items.push(bulk(Buffer.from(key, 'latin1')), array(entries))
   }
   if (items.length > 0) return { kind: 'pairs', items }
-  return args.timeout === null ? NULL_ARRAY : new Wait(args.keys, args.timeout)
+  if (args.timeout === null) return NULL_ARRAY
+  args.waited = true
+  return new Wait(args.keys, args.timeout)
 }
 
 export const xread: CommandSpec<XreadArgs> = {

@@ -2,8 +2,9 @@
 //
 // A write in every form: it moves the group on, records who got what, and makes the
 // consumer even when there is nothing for it. A reader that waits is applied again
-// when one of its keys is touched, and answers then whatever holds then: entries,
-// NOGROUP where the group or the key is gone, or Wait once more.
+// when one of its keys is touched, or with CLAIM when a pending entry grows old enough,
+// and answers then whatever holds then: entries, NOGROUP where the group or the key is
+// gone, or Wait once more.
 
 import type { Argv } from '../../base/argv.ts'
 import { Wait } from '../../base/wait.ts'
@@ -21,19 +22,28 @@ import {
   syntaxError,
   wrongType,
 } from '../reply.ts'
-import type { Consumer, Group } from '../types/group.ts'
+import type { Group } from '../types/group.ts'
 import { parseId } from '../types/id-text.ts'
-import { entriesReadAt } from '../types/lag.ts'
-import { PENDING_COUNT, PENDING_TIME } from '../types/pending.ts'
-import { entryReply, type Stream } from '../types/stream.ts'
-import { compareIds, equalIds, MAX_ID, nextId, type StreamId } from '../types/stream-id.ts'
+import type { Stream } from '../types/stream.ts'
+import { equalIds, MAX_ID, type StreamId } from '../types/stream-id.ts'
 import { keysAfterStreams } from './facts.ts'
 import { nameReply, shown } from './group-lookup.ts'
+import { claimIdle, deliverNew, history, nextDue } from './group-reading.ts'
+import {
+  checkReadLimits,
+  NO_LIMITS,
+  parseReadLimit,
+  ReadBudget,
+  type ReadLimits,
+} from './read-budget.ts'
 
 const missingGroupOption = fail('ERR Missing GROUP option for XREADGROUP')
 const unbalanced = fail(
   "ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified.",
 )
+
+const minIdleNotInteger = fail('ERR min-idle-time is not an integer or out of range')
+const minIdleNegative = fail('ERR min-idle-time must be a positive integer')
 
 function meaningless(word: string): ErrorReply {
   return fail(
@@ -52,7 +62,11 @@ type XreadgroupArgs = {
   readonly consumer: string
   /** Per stream; Infinity: all. */
   readonly count: number
+  readonly maxCount: number
+  readonly maxSize: number
   readonly noAck: boolean
+  /** Ms; null: claim nothing. */
+  readonly minIdle: number | null
   /** null: do not wait. */
   readonly timeout: number | null
   readonly keys: readonly string[]
@@ -70,15 +84,18 @@ function parseAfter(argv: Argv, i: number): After | ErrorReply {
   return equalIds(id, MAX_ID) ? 'new' : id
 }
 
-type Options = {
+type Options = ReadLimits & {
   group: string | null
   consumer: string
   count: number
+  minIdle: number | null
   noAck: boolean
   timeout: number | null
 }
 
 function parseStreams(argv: Argv, first: number, options: Options): XreadgroupArgs | ErrorReply {
+  const fault = checkReadLimits(options, options.count)
+  if (fault !== null) return fault
   const words = argv.count - first
   if (words % 2 === 1) return unbalanced
   if (options.group === null) return missingGroupOption
@@ -96,6 +113,8 @@ function parseXreadgroup(argv: Argv): XreadgroupArgs | ErrorReply {
     group: null,
     consumer: '',
     count: Number.POSITIVE_INFINITY,
+    ...NO_LIMITS,
+    minIdle: null,
     noAck: false,
     timeout: null,
   }
@@ -119,8 +138,17 @@ function parseXreadgroup(argv: Argv): XreadgroupArgs | ErrorReply {
       i += 2
     } else if (argv.is(i, 'NOACK')) {
       options.noAck = true
+    } else if (argv.is(i, 'CLAIM') && more > 0) {
+      i += 1
+      const value = parseInteger(argv, i)
+      if (value === null) return minIdleNotInteger
+      if (value < 0) return minIdleNegative
+      options.minIdle = clampToSafe(value)
     } else {
-      return syntaxError
+      const value = parseReadLimit(argv, i, options)
+      if (typeof value !== 'number') return value
+      if (value === 0) return syntaxError
+      i = value
     }
   }
   return syntaxError
@@ -151,71 +179,57 @@ function findSources(state: Keyspace, args: XreadgroupArgs): Source[] | ErrorRep
   return sources
 }
 
-/** Delivers what is new to the group. @returns the entries, or null if there are none */
-function deliver(
-  { stream, group }: Source,
-  consumer: Consumer,
+/** What one source has for the consumer; null: nothing, and history always has something. */
+function read(
+  source: Source,
   args: XreadgroupArgs,
+  budget: ReadBudget,
   at: Occasion,
 ): Reply | null {
-  const from = nextId(group.lastId)
-  if (from === null || compareIds(stream.topId(), group.lastId) <= 0) return null
-  const entries: Reply[] = []
-  stream.range(from, MAX_ID, args.count, false, (id, bytes, bounds) => {
-    group.entriesRead = entriesReadAt(stream, group, id)
-    group.lastId = id
-    if (!args.noAck) group.deliver(id, consumer, at.now)
-    if (at.asked) entries.push(entryReply(id, bytes, bounds))
-  })
-  if (!args.noAck) consumer.activeTime = at.now
-  return array(entries)
+  const { stream, group, after } = source
+  const consumer = group.seen(args.consumer, at.now)
+  budget.beginStream(source.key)
+  const reading = { stream, group, consumer, count: args.count, budget, at }
+  if (after !== 'new') return array(history(reading, after))
+  const { minIdle } = args
+  const claimed = minIdle === null ? [] : claimIdle(reading, minIdle)
+  const rest = { ...reading, count: args.count - claimed.length }
+  const entries = deliverNew(rest, args.noAck, minIdle !== null)
+  if (claimed.length + entries.length === 0) return null
+  return array(claimed.length === 0 ? entries : [...claimed, ...entries])
 }
 
-/** What is pending for the consumer behind `after`, each delivered once more unless its body is gone. */
-function history(
-  { stream, group }: Source,
-  after: StreamId,
-  consumer: Consumer,
-  count: number,
-  at: Occasion,
-): Reply {
-  const entries: Reply[] = []
-  const { ids } = consumer
-  let left = count
-  if (ids.seek(after)) ids.next()
-  for (; ids.valid && left > 0; ids.next()) {
-    const id = ids.id()
-    const entry = stream.get(id)
-    if (entry !== null) {
-      group.pending.seek(id)
-      group.pending.setWide(PENDING_TIME, at.now)
-      group.pending.setWide(PENDING_COUNT, group.countHere())
-    }
-    if (at.asked)
-      entries.push(
-        entry === null
-          ? array([{ kind: 'id', id }, NULL_ARRAY])
-          : entryReply(id, entry.bytes, entry.bounds),
-      )
-    left -= 1
+/** Wait for the keys, and for what grows old enough to be claimed. */
+function waitFor(sources: readonly Source[], args: XreadgroupArgs, timeout: number): Wait {
+  const { keys, minIdle } = args
+  if (minIdle === null) return new Wait(keys, timeout)
+  let first = Number.POSITIVE_INFINITY
+  for (const source of sources) {
+    const due = nextDue(source, minIdle)
+    if (due === null) source.group.isAwaited = true
+    else first = Math.min(first, due)
   }
-  return array(entries)
+  return new Wait(keys, timeout, 'change', first === Number.POSITIVE_INFINITY ? 0 : first)
 }
 
 function applyXreadgroup(state: Keyspace, args: XreadgroupArgs, at: Occasion): Reply | Wait {
   const sources = findSources(state, args)
   if (!Array.isArray(sources)) return sources
   const items: Reply[] = []
+  const budget = new ReadBudget(args)
   for (const source of sources) {
-    const consumer = source.group.seen(args.consumer, at.now)
-    const entries =
-      source.after === 'new'
-        ? deliver(source, consumer, args, at)
-        : history(source, source.after, consumer, args.count, at)
-    if (entries !== null) items.push(nameReply(source.key), entries)
+    if (budget.isSpent) break
+    const entries = read(source, args, budget, at)
+    if (entries === null) continue
+    items.push(nameReply(source.key), entries)
+    if (source.group.isAwaited) {
+      // Someone waits for entries to claim and knows of none.
+      source.group.isAwaited = false
+      state.wake(source.key)
+    }
   }
   if (items.length > 0) return { kind: 'pairs', items }
-  return args.timeout === null ? NULL_ARRAY : new Wait(args.keys, args.timeout)
+  return args.timeout === null ? NULL_ARRAY : waitFor(sources, args, args.timeout)
 }
 
 export const xreadgroup: CommandSpec<XreadgroupArgs> = {

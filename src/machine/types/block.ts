@@ -332,15 +332,27 @@ export function withoutFirst(block: Block, count: number): Block {
   )
 }
 
-/** The block without the entry from `at` to `end`, in a buffer of its own. It must have others. */
-export function withoutEntry(block: Block, at: number, end: number): Block {
+/**
+ * The block without some entries, in a buffer of its own. It must have others.
+ *
+ * @param spans where those entries begin and end, in turn, in rising order
+ */
+export function withoutEntries(block: Block, spans: readonly number[]): Block {
+  let removed = 0
+  for (let i = 0; i < spans.length; i += 2)
+    removed += (spans[i + 1] as number) - (spans[i] as number)
   const head = block.namesEnd
-  const before = at - block.start
-  const bytes = Buffer.allocUnsafeSlow(head + before + block.end - end)
+  const bytes = Buffer.allocUnsafeSlow(head + block.end - block.start - removed)
   block.bytes.copy(bytes, 0, 0, head)
-  block.bytes.copy(bytes, head, block.start, at)
-  block.bytes.copy(bytes, head + before, end, block.end)
-  return measured(bytes, { ms: block.baseMs, seq: block.baseSeq }, head, block.count - 1)
+  let from = block.start
+  let to = head
+  for (let i = 0; i < spans.length; i += 2) {
+    to += block.bytes.copy(bytes, to, from, spans[i] as number)
+    from = spans[i + 1] as number
+  }
+  block.bytes.copy(bytes, to, from, block.end)
+  const base = { ms: block.baseMs, seq: block.baseSeq }
+  return measured(bytes, base, head, block.count - spans.length / 2)
 }
 
 /** The block in a buffer of `capacity` bytes, without what trimming left before its first entry. */

@@ -1,11 +1,13 @@
 // A group on its way into a snapshot, in parts.
 //
 //   part     := [head] u32 count, consumer x count, u32 count, row x count
-//   head     := last ID, 1 and entries read (0: unknown), consumers, pending entries   (first part only)
+//   head     := last ID, u8 marks, [entries read], [place of the next release],
+//               consumers, pending entries                                             (first part only)
+//   marks    := 1, entries read follow (else they are unknown), 2, a place follows (else it is 1)
 //   consumer := name, seen time, active time                                           (by name)
 //   row      := ms, seq, owner, time less the time of the row before, delivery count   (by ID)
 //
-// Consumers' numbers differ between replicas that were restored at different times,
+// The time of an entry that nobody owns is its place among the released ones. Consumers' numbers differ between replicas that were restored at different times,
 // so an owner is written as its consumer's place by name, from 1 on; 0 is nobody.
 
 import type { Writer } from '../../base/bytes.ts'
@@ -15,6 +17,16 @@ import { PENDING_COUNT, PENDING_OWNER, PENDING_TIME } from './pending.ts'
 import { type FixedRows, halfAt } from './rows.ts'
 import type { Half, StreamId } from './stream-id.ts'
 
+/** Marks of a group's head. */
+export const MARK_ENTRIES_READ = 1
+export const MARK_RELEASES = 2
+
+export type GroupFacts = {
+  readonly lastId: StreamId
+  readonly entriesRead: Half | null
+  readonly nextRelease: number
+}
+
 type ConsumerFacts = {
   readonly name: string
   readonly number: number
@@ -23,8 +35,7 @@ type ConsumerFacts = {
 }
 
 export class GroupCut implements Cut {
-  readonly #lastId: StreamId
-  readonly #entriesRead: Half | null
+  readonly #facts: GroupFacts
   readonly #consumers: ConsumerFacts[] = []
   readonly #pending: FixedRows
   /** Places by number, once the consumers are sorted. */
@@ -35,14 +46,8 @@ export class GroupCut implements Cut {
   #nextRow = 0
 
   /** @param pending rows of group.ts: ID, time, count, owner */
-  constructor(
-    lastId: StreamId,
-    entriesRead: Half | null,
-    consumers: Iterable<ConsumerFacts>,
-    pending: FixedRows,
-  ) {
-    this.#lastId = lastId
-    this.#entriesRead = entriesRead
+  constructor(facts: GroupFacts, consumers: Iterable<ConsumerFacts>, pending: FixedRows) {
+    this.#facts = facts
     this.#pending = pending
     for (const { name, number, seenTime, activeTime } of consumers)
       this.#consumers.push({ name, number, seenTime, activeTime })
@@ -62,10 +67,14 @@ export class GroupCut implements Cut {
     const places: number[] = [0]
     for (const [i, consumer] of this.#consumers.entries()) places[consumer.number] = i + 1
     this.#places = places
-    writer.varint(this.#lastId.ms)
-    writer.varint(this.#lastId.seq)
-    writer.u8(this.#entriesRead === null ? 0 : 1)
-    if (this.#entriesRead !== null) writer.varint(this.#entriesRead)
+    const { lastId, entriesRead, nextRelease } = this.#facts
+    writer.varint(lastId.ms)
+    writer.varint(lastId.seq)
+    writer.u8(
+      (entriesRead === null ? 0 : MARK_ENTRIES_READ) + (nextRelease > 1 ? MARK_RELEASES : 0),
+    )
+    if (entriesRead !== null) writer.varint(entriesRead)
+    if (nextRelease > 1) writer.varint(nextRelease)
     writer.varint(this.#consumers.length)
     writer.varint(this.#pending.size)
     return places

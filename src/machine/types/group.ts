@@ -3,22 +3,27 @@
 // A pending entry was delivered to a consumer and not acknowledged. The group has
 // all of them, packed by ID, with owner, time and count; each consumer has the IDs
 // of its own. Both views change only here, together. So history reads and filters
-// by consumer cost the same with one consumer and with ten thousand.
+// by consumer cost the same with one consumer and with ten thousand. A third view,
+// the order of delivery, tells what was idle for the longest (delivery-order.ts).
 //
 // Names are latin1 text, so that their order by code units is the order of bytes.
 
 import { assert } from '../../base/assert.ts'
 import type { Reader } from '../../base/bytes.ts'
 import type { Ms } from '../../base/types.ts'
-import { GroupCut } from './group-cut.ts'
+import { DeliveryOrder } from './delivery-order.ts'
+import { GroupCut, MARK_ENTRIES_READ, MARK_RELEASES } from './group-cut.ts'
 import { increment } from './lag.ts'
 import type { Builder, Cut } from './part.ts'
-import { PENDING_COUNT, PENDING_OWNER, PENDING_TIME, PENDING_WORDS } from './pending.ts'
+import {
+  DELIVERIES_MAX,
+  PENDING_COUNT,
+  PENDING_OWNER,
+  PENDING_TIME,
+  PENDING_WORDS,
+} from './pending.ts'
 import { ID_WORDS, Rows } from './rows.ts'
 import type { Half, StreamId } from './stream-id.ts'
-
-/** The count saturates here, as Redis' signed counter does. */
-const COUNT_MAX = (1n << 63n) - 1n
 
 /** The objects of a group, and of a consumer, besides rows. */
 const GROUP_OVERHEAD_BYTES = 320
@@ -49,14 +54,25 @@ export class Group {
   entriesRead: Half | null
   /** What is pending. Rows are read here and changed by the methods below. */
   readonly pending = new Rows(PENDING_WORDS)
+  /**
+   * A reader waits to claim something and nothing is pending: the next delivery touches
+   * the key. Only whoever leads has such readers, so this is no part of the state.
+   */
+  isAwaited = false
+  readonly #order = new DeliveryOrder()
+  /** Entries that are pending for nobody. */
+  #released = 0
+  /** Place of the next one that is released; rises as long as the group lives. */
+  #nextRelease: number
   readonly #consumers = new Map<string, Consumer>()
   /** By number; 0 stands for nobody. */
   readonly #numbered: (Consumer | null)[] = [null]
   readonly #freeNumbers: number[] = []
 
-  constructor(lastId: StreamId, entriesRead: Half | null) {
+  constructor(lastId: StreamId, entriesRead: Half | null, nextRelease = 1) {
     this.lastId = lastId
     this.entriesRead = entriesRead
+    this.#nextRelease = nextRelease
   }
 
   get consumerCount(): number {
@@ -67,6 +83,11 @@ export class Group {
     return this.#consumers.get(name) ?? null
   }
 
+  /** Entries that were given back and are pending for nobody. */
+  get releasedCount(): number {
+    return this.#released
+  }
+
   /** All consumers by name. */
   consumersByName(): Consumer[] {
     return [...this.#consumers.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -74,7 +95,7 @@ export class Group {
 
   /** Bytes it takes, with its consumers and what is pending. */
   memoryBytes(): number {
-    let bytes = GROUP_OVERHEAD_BYTES + this.pending.bytes
+    let bytes = GROUP_OVERHEAD_BYTES + this.pending.bytes + this.#order.bytes
     for (const { name, ids } of this.#consumers.values())
       bytes += CONSUMER_OVERHEAD_BYTES + name.length + ids.bytes
     return bytes
@@ -105,6 +126,7 @@ export class Group {
     for (ids.first(); ids.valid; ids.next()) {
       const found = this.pending.seek(ids.id())
       assert(found, 'what is pending for a consumer is pending in its group')
+      this.#order.remove(ids.id(), true, this.pending.wide(PENDING_TIME))
       this.pending.remove()
     }
     this.#consumers.delete(name)
@@ -120,6 +142,12 @@ export class Group {
     return owner
   }
 
+  /** When the entry under the cursor of `pending` was last delivered; 0: it was released. */
+  timeHere(): Ms {
+    if (this.pending.word(PENDING_OWNER) === 0) return 0
+    return Number(this.pending.wide(PENDING_TIME))
+  }
+
   /** Records that the entry `id` was delivered to `consumer`, for the first time or anew. */
   deliver(id: StreamId, consumer: Consumer, now: Ms): void {
     const { pending } = this
@@ -127,28 +155,28 @@ export class Group {
       consumer.ids.place(id)
       pending.setWord(PENDING_OWNER, consumer.number)
     } else {
-      this.#give(id, consumer)
+      this.#giveHere(id, consumer)
     }
     pending.setWide(PENDING_TIME, now)
     pending.setWide(PENDING_COUNT, 1)
+    this.#order.add(id, true, now)
   }
 
-  /** Makes `consumer` the owner of the entry `id`, which is under the cursor. */
-  #give(id: StreamId, consumer: Consumer): void {
-    const owner = this.ownerHere()
+  /** Makes `consumer` the owner of the entry `id`, which is under the cursor and loses its place in the order. */
+  #giveHere(id: StreamId, consumer: Consumer): void {
+    const owner = this.#leaveOrderHere(id)
     if (owner === consumer) return
-    if (owner !== null) forget(owner, id)
+    if (owner === null) this.#released -= 1
+    else forget(owner, id)
     consumer.ids.place(id)
     this.pending.setWord(PENDING_OWNER, consumer.number)
   }
 
-  /** Makes a pending entry of nobody's for `id`, under the cursor, with count 1 (XCLAIM FORCE). */
-  force(id: StreamId, now: Ms): void {
-    const isNew = this.pending.place(id)
-    assert(isNew, 'a forced entry was not pending')
-    this.pending.setWord(PENDING_OWNER, 0)
-    this.pending.setWide(PENDING_TIME, now)
-    this.pending.setWide(PENDING_COUNT, 1)
+  /** Takes the entry `id`, which is under the cursor, out of the order. @returns its owner */
+  #leaveOrderHere(id: StreamId): Consumer | null {
+    const owner = this.ownerHere()
+    this.#order.remove(id, owner !== null, this.pending.wide(PENDING_TIME))
+    return owner
   }
 
   /**
@@ -157,15 +185,42 @@ export class Group {
    * @param count the new delivery count, or null to leave it
    */
   claim(id: StreamId, consumer: Consumer, time: Ms, count: Half | null): void {
-    this.#give(id, consumer)
+    this.#giveHere(id, consumer)
     this.pending.setWide(PENDING_TIME, time)
     if (count !== null) this.pending.setWide(PENDING_COUNT, count)
+    this.#order.add(id, true, time)
+  }
+
+  /** Makes the entry under the cursor pending for nobody, behind all that were released before. */
+  releaseHere(id: StreamId, count: Half): void {
+    const owner = this.#leaveOrderHere(id)
+    if (owner !== null) {
+      forget(owner, id)
+      this.#released += 1
+    }
+    this.#setReleased(id, count)
+  }
+
+  /** Makes an entry pending for nobody that was not pending (XNACK FORCE). */
+  releaseNew(id: StreamId, count: Half): void {
+    const isNew = this.pending.place(id)
+    assert(isNew, 'the entry was not pending')
+    this.#released += 1
+    this.#setReleased(id, count)
+  }
+
+  #setReleased(id: StreamId, count: Half): void {
+    this.pending.setWord(PENDING_OWNER, 0)
+    this.pending.setWide(PENDING_TIME, this.#nextRelease)
+    this.pending.setWide(PENDING_COUNT, count)
+    this.#order.add(id, false, this.#nextRelease)
+    this.#nextRelease += 1
   }
 
   /** One delivery more of the entry under the cursor, up to the most there may be. */
   countHere(): Half {
     const count = this.pending.wide(PENDING_COUNT)
-    return count >= COUNT_MAX ? COUNT_MAX : increment(count)
+    return count >= DELIVERIES_MAX ? DELIVERIES_MAX : increment(count)
   }
 
   /** Takes `id` off what is pending. @returns whether it was */
@@ -177,14 +232,39 @@ export class Group {
 
   /** Takes the entry `id`, which is under the cursor, off what is pending. The cursor is then on the next. */
   removeHere(id: StreamId): void {
-    const owner = this.ownerHere()
-    if (owner !== null) forget(owner, id)
+    const owner = this.#leaveOrderHere(id)
+    if (owner === null) this.#released -= 1
+    else forget(owner, id)
     this.pending.remove()
+  }
+
+  /** See `DeliveryOrder.due`. */
+  due(until: Ms, visit: (id: StreamId) => boolean): void {
+    this.#order.due(until, visit)
+  }
+
+  /** See `DeliveryOrder.oldest`. */
+  oldestDelivery(): Ms | null {
+    return this.#order.oldest()
+  }
+
+  /** Adds a pending entry that a snapshot held. @param owner null: released, `time` is then its place */
+  adopt(id: StreamId, owner: Consumer | null, time: Half, count: Half): void {
+    const isNew = this.pending.place(id)
+    assert(isNew, 'an entry is pending once')
+    this.pending.setWide(PENDING_TIME, time)
+    this.pending.setWide(PENDING_COUNT, count)
+    this.pending.setWord(PENDING_OWNER, owner?.number ?? 0)
+    if (owner === null) this.#released += 1
+    else owner.ids.place(id)
+    this.#order.add(id, owner !== null, time)
   }
 
   /** The group as it is now, to be written while it changes. */
   cut(): Cut {
-    return new GroupCut(this.lastId, this.entriesRead, this.#consumers.values(), this.pending.cut())
+    const { lastId, entriesRead } = this
+    const facts = { lastId, entriesRead, nextRelease: this.#nextRelease }
+    return new GroupCut(facts, this.#consumers.values(), this.pending.cut())
   }
 }
 
@@ -219,8 +299,10 @@ export class GroupBuilder implements Builder<Group> {
   #readHead(reader: Reader): Group {
     const ms = reader.varint()
     const seq = reader.varint()
-    const known = reader.u8() === 1
-    const group = new Group({ ms, seq }, known ? reader.varint() : null)
+    const marks = reader.u8()
+    const entriesRead = (marks & MARK_ENTRIES_READ) > 0 ? reader.varint() : null
+    const nextRelease = (marks & MARK_RELEASES) > 0 ? reader.count() : 1
+    const group = new Group({ ms, seq }, entriesRead, nextRelease)
     this.#consumersMissing = reader.count()
     this.#rowsMissing = reader.count()
     this.#group = group
@@ -234,14 +316,9 @@ export class GroupBuilder implements Builder<Group> {
       const id = { ms, seq: reader.varint() }
       const owner = reader.count()
       time += Number(reader.signed())
-      const isNew = group.pending.place(id)
-      assert(isNew, 'an entry is pending once')
-      group.pending.setWide(PENDING_TIME, time)
-      group.pending.setWide(PENDING_COUNT, reader.varint())
       const consumer = owner === 0 ? null : this.#consumers[owner - 1]
       assert(consumer !== undefined, 'an owner comes before its entries')
-      group.pending.setWord(PENDING_OWNER, consumer?.number ?? 0)
-      consumer?.ids.place(id)
+      group.adopt(id, consumer, time, reader.varint())
     }
   }
 

@@ -1,6 +1,7 @@
 // Rows of 32-bit words, sorted by stream ID: what pending entries are kept in.
 //
-//   row := ID (four words: ms high, ms low, seq high, seq low), then the owner's words
+//   row       := ID (four words: ms high, ms low, seq high, seq low), then the owner's words
+//   timed row := time (two words), ID          sorted by time, then by ID
 //
 // A million pending entries must not be a million objects, so rows stand side by
 // side in chunks of at most CHUNK_ROWS_MAX. Appending at the end and removing at
@@ -31,6 +32,8 @@ const HIGH_SAFE = 0x20_0000
 
 /** Words of a row that hold its ID. */
 export const ID_WORDS = 4
+/** Words of a timed row: all of them are its key. */
+export const TIMED_WORDS = 2 + ID_WORDS
 
 class Chunk {
   words: Uint32Array
@@ -48,17 +51,19 @@ class Chunk {
   }
 }
 
-// The words of the ID that was split last.
+// The words of the key that was split last. An ID alone has four.
 let key0 = 0
 let key1 = 0
 let key2 = 0
 let key3 = 0
+let key4 = 0
+let key5 = 0
 
-function lowWord(value: Half): number {
+export function lowWord(value: Half): number {
   return typeof value === 'number' ? value >>> 0 : Number(value & 0xffff_ffffn)
 }
 
-function highWord(value: Half): number {
+export function highWord(value: Half): number {
   return typeof value === 'number' ? Math.floor(value / TWO_32) : Number(value >> 32n)
 }
 
@@ -69,17 +74,28 @@ function split(id: StreamId): void {
   key3 = lowWord(id.seq)
 }
 
+function splitTimed(timeHigh: number, timeLow: number, id: StreamId): void {
+  key0 = timeHigh
+  key1 = timeLow
+  key2 = highWord(id.ms)
+  key3 = lowWord(id.ms)
+  key4 = highWord(id.seq)
+  key5 = lowWord(id.seq)
+}
+
 function join(high: number, low: number): Half {
   if (high < HIGH_SAFE) return high * TWO_32 + low
   return half((BigInt(high) << 32n) | BigInt(low))
 }
 
-/** Compares the row at word `at` with the split ID. */
-function compareToKey(words: Uint32Array, at: number): number {
+/** Compares the row at word `at` with the split key of four words or, if `timed`, six. */
+function compareToKey(words: Uint32Array, at: number, timed: boolean): number {
   if (words[at] !== key0) return (words[at] as number) - key0
   if (words[at + 1] !== key1) return (words[at + 1] as number) - key1
   if (words[at + 2] !== key2) return (words[at + 2] as number) - key2
-  return (words[at + 3] as number) - key3
+  if (!timed || words[at + 3] !== key3) return (words[at + 3] as number) - key3
+  if (words[at + 4] !== key4) return (words[at + 4] as number) - key4
+  return (words[at + 5] as number) - key5
 }
 
 /** A reader's view of rows that never change: a cut. */
@@ -101,6 +117,8 @@ export function halfAt(words: Uint32Array, at: number): Half {
 export class Rows {
   /** Words of a row, its ID included. */
   readonly width: number
+  /** Whether a time stands before the ID. */
+  readonly timed: boolean
   // Sorted, and none is empty.
   #chunks: Chunk[] = []
   #spare: Chunk | null = null
@@ -110,8 +128,9 @@ export class Rows {
   #at = 0
   #rank = 0
 
-  constructor(width: number) {
+  constructor(width: number, timed = false) {
     this.width = width
+    this.timed = timed
   }
 
   get size(): number {
@@ -163,6 +182,25 @@ export class Rows {
     return this.#seekKey()
   }
 
+  /** As `seek`, of a timed row. */
+  seekTimed(timeHigh: number, timeLow: number, id: StreamId): boolean {
+    splitTimed(timeHigh, timeLow, id)
+    return this.#seekKey()
+  }
+
+  /** How many rows stand from `from` to `to`, both included. Chunks between the two are only counted. */
+  countBetween(from: StreamId, to: StreamId): number {
+    this.seek(from)
+    let count = -this.#rank
+    let at = this.#at
+    const hasLast = this.seek(to)
+    for (; at < this.#at; at += 1) {
+      const chunk = this.#chunks[at] as Chunk
+      count += chunk.to - chunk.from
+    }
+    return count + this.#rank + (hasLast ? 1 : 0)
+  }
+
   #seekKey(): boolean {
     const width = this.width
     this.#at = this.#findChunk()
@@ -173,11 +211,11 @@ export class Rows {
     let high = chunk.to
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (compareToKey(chunk.words, middle * width) < 0) low = middle + 1
+      if (compareToKey(chunk.words, middle * width, this.timed) < 0) low = middle + 1
       else high = middle
     }
     this.#rank = low - chunk.from
-    if (low < chunk.to) return compareToKey(chunk.words, low * width) === 0
+    if (low < chunk.to) return compareToKey(chunk.words, low * width, this.timed) === 0
     this.#overflow()
     return false
   }
@@ -190,8 +228,8 @@ export class Rows {
     const here = chunks[this.#at]
     if (
       here !== undefined &&
-      compareToKey(here.words, here.from * width) <= 0 &&
-      compareToKey(here.words, (here.to - 1) * width) >= 0
+      compareToKey(here.words, here.from * width, this.timed) <= 0 &&
+      compareToKey(here.words, (here.to - 1) * width, this.timed) >= 0
     )
       return this.#at
     let low = 0
@@ -199,7 +237,7 @@ export class Rows {
     while (low < high) {
       const middle = (low + high) >>> 1
       const chunk = chunks[middle] as Chunk
-      if (compareToKey(chunk.words, chunk.from * width) <= 0) low = middle + 1
+      if (compareToKey(chunk.words, chunk.from * width, this.timed) <= 0) low = middle + 1
       else high = middle
     }
     return low > 0 ? low - 1 : 0
@@ -219,7 +257,7 @@ export class Rows {
   /** ID of the row under the cursor. */
   id(): StreamId {
     const chunk = this.#here()
-    const at = this.#position(chunk, 0)
+    const at = this.#position(chunk, this.timed ? 2 : 0)
     return { ms: halfAt(chunk.words, at), seq: halfAt(chunk.words, at + 2) }
   }
 
@@ -275,8 +313,21 @@ export class Rows {
    */
   place(id: StreamId): boolean {
     split(id)
+    return this.#placeKey()
+  }
+
+  /** As `place`, of a timed row. */
+  placeTimed(timeHigh: number, timeLow: number, id: StreamId): boolean {
+    splitTimed(timeHigh, timeLow, id)
+    return this.#placeKey()
+  }
+
+  #placeKey(): boolean {
     const last = this.#chunks[this.#chunks.length - 1]
-    if (last !== undefined && compareToKey(last.words, (last.to - 1) * this.width) >= 0) {
+    if (
+      last !== undefined &&
+      compareToKey(last.words, (last.to - 1) * this.width, this.timed) >= 0
+    ) {
       if (this.#seekKey()) return false
     } else {
       this.#at = Math.max(0, this.#chunks.length - 1)
@@ -291,6 +342,10 @@ export class Rows {
     chunk.words[at + 1] = key1
     chunk.words[at + 2] = key2
     chunk.words[at + 3] = key3
+    if (this.timed) {
+      chunk.words[at + 4] = key4
+      chunk.words[at + 5] = key5
+    }
     this.#size += 1
     return true
   }

@@ -4,9 +4,16 @@ import { assert } from '../../base/assert.ts'
 import type { Reader } from '../../base/bytes.ts'
 import { type Block, measured } from './block.ts'
 import { type Group, GroupBuilder } from './group.ts'
+import { type Idempotence, readIdempotence } from './idempotence.ts'
 import type { Builder } from './part.ts'
 import { Stream, type StreamFacts } from './stream.ts'
-import { PART_BLOCKS, PART_GROUP, PART_GROUP_NAME, PART_HEAD } from './stream-cut.ts'
+import {
+  PART_BLOCKS,
+  PART_GROUP,
+  PART_GROUP_NAME,
+  PART_HEAD,
+  PART_IDEMPOTENCE,
+} from './stream-cut.ts'
 import type { StreamId } from './stream-id.ts'
 
 function readId(reader: Reader): StreamId {
@@ -16,6 +23,7 @@ function readId(reader: Reader): StreamId {
 
 export class StreamBuilder implements Builder<Stream> {
   #facts: StreamFacts | null = null
+  #idempotence: Idempotence | null = null
   #blockCount = 0
   #groupCount = 0
   readonly #blocks: Block[] = []
@@ -26,6 +34,8 @@ export class StreamBuilder implements Builder<Stream> {
   read(reader: Reader): void {
     const part = reader.u8()
     if (part === PART_HEAD) this.#readHead(reader)
+    else if (part === PART_IDEMPOTENCE)
+      this.#idempotence = readIdempotence(reader, this.#idempotence)
     else if (part === PART_BLOCKS) this.#readBlocks(reader)
     else if (part === PART_GROUP_NAME) this.#beginGroup(reader.latin1())
     else if (part === PART_GROUP && this.#group !== null) this.#group.read(reader)
@@ -67,6 +77,6 @@ export class StreamBuilder implements Builder<Stream> {
     assert(this.#facts !== null, 'a stream has a head')
     assert(this.#blocks.length === this.#blockCount, 'a stream has all its blocks')
     assert(this.#groups.length === this.#groupCount, 'a stream has all its groups')
-    return Stream.of(this.#facts, this.#blocks, this.#groups)
+    return Stream.of(this.#facts, this.#blocks, this.#groups, this.#idempotence)
   }
 }

@@ -1,10 +1,11 @@
-// A stream on its way into a snapshot: facts, blocks, groups, in parts.
+// A stream on its way into a snapshot: facts, producers, blocks, groups, in parts.
 //
 //   head   := 0, last ID, max deleted ID, entries added, count of blocks, count of groups
 //   blocks := 1, count, block x count
 //   block  := base ID, count of entries, name bytes, entry bytes    (as block.ts encodes them)
 //   name   := 2, name                                                 (begins a group)
 //   group  := 3, a part of the group begun last
+//   idmp   := 4, a part of what is remembered of producers            (idempotence.ts; none: nothing is)
 //
 // Blocks go out as they stand in memory, so a follower that was restored has the
 // same blocks as its leader. What trimming left before a block's first entry stays
@@ -19,11 +20,13 @@ export const PART_HEAD = 0
 export const PART_BLOCKS = 1
 export const PART_GROUP_NAME = 2
 export const PART_GROUP = 3
+export const PART_IDEMPOTENCE = 4
 
 type Cuttable = {
   readonly lastId: StreamId
   readonly maxDeletedId: StreamId
   readonly entriesAdded: Half
+  readonly idempotence: { cut(): Cut } | null
   readonly groups: ReadonlyMap<string, { cut(): Cut }>
 }
 
@@ -38,6 +41,8 @@ export class StreamCut implements Cut {
   readonly #entriesAdded: Half
   readonly #blocks: readonly Block[]
   readonly #groups: (readonly [string, Cut])[] = []
+  /** null: there is nothing, or it was written. */
+  #idempotence: Cut | null
   #headWritten = false
   #nextBlock = 0
   #nextGroup = 0
@@ -48,15 +53,21 @@ export class StreamCut implements Cut {
     this.#lastId = stream.lastId
     this.#maxDeletedId = stream.maxDeletedId
     this.#entriesAdded = stream.entriesAdded
+    this.#idempotence = stream.idempotence?.cut() ?? null
     this.#blocks = blocks
     for (const [name, group] of stream.groups) this.#groups.push([name, group.cut()])
   }
 
   write(writer: Writer, bytesMax: number): boolean {
     if (!this.#headWritten) this.#writeHead(writer)
+    else if (this.#idempotence !== null) this.#writeIdempotence(writer, bytesMax)
     else if (this.#nextBlock < this.#blocks.length) this.#writeBlocks(writer, bytesMax)
     else this.#writeGroup(writer, bytesMax)
-    return this.#nextBlock === this.#blocks.length && this.#nextGroup === this.#groups.length
+    return (
+      this.#idempotence === null &&
+      this.#nextBlock === this.#blocks.length &&
+      this.#nextGroup === this.#groups.length
+    )
   }
 
   #writeHead(writer: Writer): void {
@@ -67,6 +78,11 @@ export class StreamCut implements Cut {
     writer.varint(this.#blocks.length)
     writer.varint(this.#groups.length)
     this.#headWritten = true
+  }
+
+  #writeIdempotence(writer: Writer, bytesMax: number): void {
+    writer.u8(PART_IDEMPOTENCE)
+    if (this.#idempotence?.write(writer, bytesMax) === true) this.#idempotence = null
   }
 
   #writeBlocks(writer: Writer, bytesMax: number): void {

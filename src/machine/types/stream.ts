@@ -17,11 +17,13 @@ import {
   isBefore,
   moved,
   namesBytesMax,
-  withoutEntry,
+  withoutEntries,
   withoutFirst,
   writeNames,
 } from './block.ts'
 import type { Group } from './group.ts'
+import type { Idempotence } from './idempotence.ts'
+import { References } from './references.ts'
 import { StreamCut } from './stream-cut.ts'
 import { compareIds, type Half, half, MIN_ID, type StreamId } from './stream-id.ts'
 import type { Value } from './value.ts'
@@ -46,7 +48,8 @@ export type Entry = {
   readonly bounds: readonly number[]
 }
 
-export type Visit = (id: StreamId, bytes: Uint8Array, bounds: readonly number[]) => void
+/** What is done with an entry. @returns false: no more entries */
+export type Visit = (id: StreamId, bytes: Uint8Array, bounds: readonly number[]) => unknown
 
 /** What a stream is besides its entries and groups. */
 export type StreamFacts = {
@@ -66,6 +69,8 @@ export class Stream implements Value {
   maxDeletedId: StreamId = MIN_ID
   /** Entries ever added, or what XSETID said. At most 2^63 - 1. */
   entriesAdded: Half = 0
+  /** What is remembered of idempotent producers; null: nothing ever was. */
+  idempotence: Idempotence | null = null
   #length = 0
   #blocks: Block[] = []
   /** Blocks before this one are gone. */
@@ -78,6 +83,7 @@ export class Stream implements Value {
     facts: StreamFacts,
     blocks: Block[],
     groups: readonly (readonly [string, Group])[],
+    idempotence: Idempotence | null,
   ): Stream {
     const stream = new Stream()
     stream.lastId = facts.lastId
@@ -86,6 +92,7 @@ export class Stream implements Value {
     stream.#blocks = blocks
     for (const block of blocks) stream.#length += block.count
     if (groups.length > 0) stream.#groups = new Map(groups)
+    stream.idempotence = idempotence
     return stream
   }
 
@@ -260,7 +267,8 @@ export class Stream implements Value {
       while (cursor.next()) {
         if (isBefore(cursor.ms, cursor.seq, from.ms, from.seq)) continue
         if (isBefore(to.ms, to.seq, cursor.ms, cursor.seq)) return
-        visit({ ms: cursor.ms, seq: cursor.seq }, block.bytes, cursor.bounds())
+        const id = { ms: cursor.ms, seq: cursor.seq }
+        if (visit(id, block.bytes, cursor.bounds()) === false) return
         left -= 1
         if (left === 0) return
       }
@@ -285,7 +293,8 @@ export class Stream implements Value {
         if (!isBefore(cursor.ms, cursor.seq, from.ms, from.seq)) starts.push(cursor.at)
       for (let k = starts.length - 1; k >= 0; k -= 1) {
         cursor.seek(starts[k] as number)
-        visit({ ms: cursor.ms, seq: cursor.seq }, block.bytes, cursor.bounds())
+        const id = { ms: cursor.ms, seq: cursor.seq }
+        if (visit(id, block.bytes, cursor.bounds()) === false) return
         left -= 1
         if (left === 0) return
       }
@@ -302,7 +311,8 @@ export class Stream implements Value {
       if (i === this.#head) this.#drop()
       else this.#remove(i)
     } else {
-      this.#blocks[i] = at === block.start ? withoutFirst(block, 1) : withoutEntry(block, at, end)
+      this.#blocks[i] =
+        at === block.start ? withoutFirst(block, 1) : withoutEntries(block, [at, end])
     }
     this.#length -= 1
     if (compareIds(id, this.maxDeletedId) > 0) this.maxDeletedId = id
@@ -375,6 +385,70 @@ export class Stream implements Value {
     return before - this.#length
   }
 
+  /**
+   * Removes old entries one by one, as the groups allow it or with what they have pending.
+   *
+   * @param max     how many may stay, where `minId` is null
+   * @param minId   otherwise: entries below it go
+   * @param policy  'mind': what is referenced stays, and younger ones go in its place
+   */
+  trimByReferences(
+    max: number,
+    minId: StreamId | null,
+    approximate: boolean,
+    limit: number,
+    policy: 'drop' | 'mind',
+  ): number {
+    const references = new References(this)
+    const before = this.#length
+    const kept: Block[] = []
+    let i = this.#head
+    for (let more = true; more && i < this.#blocks.length; i += 1) {
+      const block = this.#blocks[i] as Block
+      const { count } = block
+      const first = { ms: block.firstMs, seq: block.firstSeq }
+      const last = { ms: block.lastMs, seq: block.lastSeq }
+      if (minId === null ? this.#length <= max : compareIds(first, minId) >= 0) break
+      if (limit > 0 && before - this.#length + count > limit) break
+      const whole = minId === null ? this.#length - count >= max : compareIds(last, minId) < 0
+      if (approximate && !whole) break
+      if (policy === 'mind' && references.isAhead(first)) break
+      more = whole
+      if (policy === 'mind' && references.holdsAll({ first, last, count })) {
+        kept.push(block)
+        continue
+      }
+      const groups = references.pendingIn({ first, last, count })
+      const spans: number[] = []
+      const cursor = this.#cursor
+      cursor.open(block)
+      while (cursor.next()) {
+        const id = { ms: cursor.ms, seq: cursor.seq }
+        if (minId === null ? this.#length <= max : compareIds(id, minId) >= 0) break
+        if (policy === 'drop') references.drop(id, groups)
+        else if (references.has(id, groups)) continue
+        spans.push(cursor.at, cursor.end)
+        this.#length -= 1
+      }
+      if (spans.length === 0) kept.push(block)
+      else if (spans.length < count * 2) kept.push(withoutEntries(block, spans))
+    }
+    if (this.#length < before) this.#replaceFront(i, kept)
+    return before - this.#length
+  }
+
+  /** Puts `kept` in the place of the blocks before `end`, moving none behind it. */
+  #replaceFront(end: number, kept: readonly Block[]): void {
+    const head = end - kept.length
+    const hasLast = end === this.#blocks.length && kept.length > 0
+    for (const [k, block] of kept.entries()) this.#blocks[head + k] = block
+    for (let dropped = head - this.#head; dropped > 0; dropped -= 1) this.#drop()
+    if (!hasLast) return
+    // As in `#remove`: a block that grows must be ours alone.
+    const last = this.#blocks.length - 1
+    this.#blocks[last] = (this.#blocks[last] as Block).frozen()
+  }
+
   /** About how many bytes it takes, going by its first `samples` blocks. */
   memoryBytes(samples: number): number {
     const count = Math.min(this.blockCount, samples)
@@ -383,7 +457,7 @@ export class Stream implements Value {
       bytes += BLOCK_OVERHEAD_BYTES + (this.#blocks[this.#head + i] as Block).bytes.length
     if (count > 0) bytes = Math.round((bytes * this.blockCount) / count)
     for (const [name, group] of this.#groups) bytes += name.length + group.memoryBytes()
-    return STREAM_OVERHEAD_BYTES + bytes
+    return STREAM_OVERHEAD_BYTES + bytes + (this.idempotence?.memoryBytes() ?? 0)
   }
 
   /** The stream as it is now, to be written while it changes. */

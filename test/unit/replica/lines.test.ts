@@ -29,13 +29,16 @@ class Rig {
   readonly machine = new Machine()
   readonly client = new Client()
   readonly buffer = new ProposalBuffer<Reply>({ now: () => 0 })
-  readonly waiters = new Waiters<Reply>({
-    now: () => 0,
-    monotonic: () => 0,
-    soon: () => undefined,
-    after: () => ({ cancel: () => undefined }),
-  })
-  readonly lines = new Lines(this.waiters, this.machine, this.buffer)
+  readonly waiters: Waiters<Reply> = new Waiters<Reply>(
+    {
+      now: () => 0,
+      monotonic: () => 0,
+      soon: () => undefined,
+      after: () => ({ cancel: () => undefined }),
+    },
+    waiter => this.lines.proposeDue(waiter),
+  )
+  readonly lines: Lines<Reply> = new Lines(this.waiters, this.machine, this.buffer)
   /** Commands of each entry. */
   readonly entries: string[][] = []
   #ticket = 0

@@ -50,8 +50,10 @@ class Client implements Asker<string> {
 const query = { run: () => new Wait(['k'], 0) }
 const write = { argv: Argv.of('XREADGROUP') }
 
+const none = (): void => {}
+
 test('waiters of several keys come in the order in which they began to wait', () => {
-  const table = new Waiters<string>(fakeClock().clock)
+  const table = new Waiters<string>(fakeClock().clock, none)
   const client = new Client()
   table.add(client, 1, new Wait(['a', 'b'], 0), query)
   table.add(client, 2, new Wait(['a'], 0), query)
@@ -64,7 +66,7 @@ test('waiters of several keys come in the order in which they began to wait', ()
 
 test('a wait ends by its timeout, once', () => {
   const { clock, advance } = fakeClock()
-  const table = new Waiters<string>(clock)
+  const table = new Waiters<string>(clock, none)
   const client = new Client()
   table.add(client, 1, new Wait(['k'], 50), query)
   advance(49)
@@ -77,7 +79,7 @@ test('a wait ends by its timeout, once', () => {
 
 test('a write whose time is over while its proposal is in the log takes what applying says', () => {
   const { clock, advance } = fakeClock()
-  const table = new Waiters<string>(clock)
+  const table = new Waiters<string>(clock, none)
   const client = new Client()
   table.add(client, 1, new Wait(['k'], 50), write)
   table.add(client, 2, new Wait(['k'], 50), write)
@@ -93,7 +95,7 @@ test('a write whose time is over while its proposal is in the log takes what app
 })
 
 test('a client that is gone is not answered and holds no place', () => {
-  const table = new Waiters<string>(fakeClock().clock)
+  const table = new Waiters<string>(fakeClock().clock, none)
   const client = new Client()
   table.add(client, 1, new Wait(['k'], 0), query)
   table.forget(client)
@@ -104,7 +106,7 @@ test('a client that is gone is not answered and holds no place', () => {
 })
 
 test('when leadership goes, waits end; a write that is in the log is left to its proposal', () => {
-  const table = new Waiters<string>(fakeClock().clock)
+  const table = new Waiters<string>(fakeClock().clock, none)
   const client = new Client()
   table.add(client, 1, new Wait(['k'], 0), query)
   table.add(client, 2, new Wait(['k'], 0), write)
@@ -117,6 +119,59 @@ test('when leadership goes, waits end; a write that is in the log is left to its
   assert.deepEqual(client.heard, ['1!unblocked', '2!in-doubt'])
 })
 
+test('a write that time may serve is proposed when its time has come, and sleeps by a clock that jumps', () => {
+  let time = 0
+  let wall = 0
+  const timers: { at: number; callback: () => void; live: boolean }[] = []
+  const clock: Clock = {
+    now: () => wall,
+    monotonic: () => time,
+    soon: callback => callback(),
+    after: (delay, callback) => {
+      const timer = { at: time + delay, callback, live: true }
+      timers.push(timer)
+      return {
+        cancel() {
+          timer.live = false
+        },
+      }
+    },
+  }
+  const pass = (ms: number): void => {
+    for (let i = 0; i < ms; i += 1) {
+      time += 1
+      wall += 1
+      for (const timer of [...timers]) {
+        if (!timer.live || timer.at > time) continue
+        timer.live = false
+        timer.callback()
+      }
+    }
+  }
+  const proposed: number[] = []
+  const table = new Waiters<string>(clock, waiter => {
+    waiter.proposed = true
+    proposed.push(waiter.ticket)
+  })
+  const client = new Client()
+  table.add(client, 1, new Wait(['k'], 0, 'change', 300), write)
+  table.add(client, 2, new Wait(['k'], 0), write)
+  pass(299)
+  assert.deepEqual(proposed, [])
+  pass(1)
+  assert.deepEqual(proposed, [1])
+  const [waiter] = table.waitingOn(['k'])
+  waiter?.stillWaits(new Wait(['k'], 0, 'change', 5000))
+  wall += 4600
+  pass(1001)
+  assert.deepEqual(proposed, [1, 1], 'the wall clock went on without it')
+  waiter?.stillWaits(new Wait(['k'], 0, 'change', wall + 100))
+  waiter?.answer(1, 'entries')
+  pass(200)
+  assert.deepEqual(proposed, [1, 1], 'answered waiters have no alarm')
+  assert.equal(table.count, 1)
+})
+
 test('a wait of many days ends after as many, and not before', () => {
   const { clock, advance } = fakeClock()
   const longest = 0x7fff_ffff
@@ -127,7 +182,7 @@ test('a wait of many days ends after as many, and not before', () => {
       return clock.after(delay, callback)
     },
   }
-  const table = new Waiters<string>(short)
+  const table = new Waiters<string>(short, none)
   const client = new Client()
   table.add(client, 1, new Wait(['k'], 2 * longest + 5), write)
   for (const step of [longest, longest, 4]) advance(step)

@@ -9,6 +9,7 @@ import { Wait } from '../../../../src/base/wait.ts'
 import { isError } from '../../../../src/machine/command.ts'
 import { machineTable } from '../../../../src/machine/commands/table.ts'
 import { Machine } from '../../../../src/machine/machine.ts'
+import { MachineTarget } from '../../../conformance/machine-target.ts'
 import { printWire } from '../../../conformance/notation.ts'
 import { changing } from '../../../conformance/random-commands.ts'
 import { toWire } from '../../../conformance/wire.ts'
@@ -90,4 +91,21 @@ test('the lag of a group in a long stream with deletions is counted exactly', ()
   assert.equal(lag(), '544')
   apply('XREADGROUP', 'GROUP', 'g', 'c', 'NOACK', 'STREAMS', 's', '>')
   assert.equal(lag(), '0')
+})
+
+test('who asks for no idle time gets what is pending, however far behind the clock is', async () => {
+  const target = new MachineTarget(2)
+  const ask = async (now: number, words: string) => {
+    target.now = now
+    await target.send(0, words.split(' '))
+    return printWire(await target.receive(0))
+  }
+  await ask(NOW, 'XADD s 1-0 f v')
+  await ask(NOW, 'XGROUP CREATE s g 0')
+  await ask(NOW, 'XREADGROUP GROUP g c STREAMS s >')
+  assert.equal(await ask(NOW - 9, 'XPENDING s g - + 9'), '[["1-0", "c", 0, 1]]')
+  assert.equal(await ask(NOW - 9, 'XPENDING s g IDLE 0 - + 9 c'), '[["1-0", "c", 0, 1]]')
+  assert.equal(await ask(NOW - 9, 'XPENDING s g IDLE 1 - + 9'), '[]')
+  assert.equal(await ask(NOW - 9, 'XCLAIM s g d 0 1-0 JUSTID'), '["1-0"]')
+  assert.equal(await ask(NOW - 20, 'XAUTOCLAIM s g e 0 - JUSTID'), '["0-0", ["1-0"], []]')
 })

@@ -29,17 +29,36 @@ function built(pieces: readonly Buffer[]): Group {
   return builder.finish()
 }
 
-/** Everything a group shows; asserts that its two views agree. */
+/** Everything a group shows; asserts that its views agree. */
 function shown(group: Group): unknown {
   const { pending } = group
   const rows: string[] = []
   const owned = new Map<string, string[]>()
+  const order: { id: string; released: boolean; place: number; rank: number }[] = []
   for (pending.first(); pending.valid; pending.next()) {
     const id = formatId(pending.id())
     const owner = group.ownerHere()?.name ?? null
+    const place = Number(pending.wide(PENDING_TIME))
+    order.push({ id, released: owner === null, place, rank: order.length })
     rows.push(`${id} ${owner} ${pending.wide(PENDING_TIME)} ${pending.wide(PENDING_COUNT)}`)
     if (owner !== null) owned.set(owner, [...(owned.get(owner) ?? []), id])
   }
+  // Released ones first, then by time, then by ID.
+  order.sort(
+    (a, b) => Number(b.released) - Number(a.released) || a.place - b.place || a.rank - b.rank,
+  )
+  const due: string[] = []
+  group.due(Number.MAX_SAFE_INTEGER, id => due.push(formatId(id)) > 0)
+  assert.deepEqual(
+    due,
+    order.map(({ id }) => id),
+    'the order of delivery follows from the rows',
+  )
+  const released = order.filter(entry => entry.released).length
+  assert.equal(group.releasedCount, released)
+  const [head] = order
+  const oldest = head === undefined ? Number.POSITIVE_INFINITY : head.released ? null : head.place
+  assert.equal(group.oldestDelivery(), oldest)
   const consumers = group.consumersByName().map(({ name, seenTime, activeTime, ids }) => {
     const listed: string[] = []
     for (ids.first(); ids.valid; ids.next()) listed.push(formatId(ids.id()))
@@ -61,7 +80,8 @@ const anyStep = fc.record({
     'ack',
     'ack-run',
     'claim',
-    'force',
+    'release',
+    'release-new',
     'delete',
     'cut',
   ),
@@ -87,8 +107,10 @@ function change(group: Group, { kind, id, name, now }: Step): void {
     group.acknowledge(id)
   } else if (kind === 'ack-run') {
     for (let seq = 100; seq < 400; seq += 1 + (now % 3)) group.acknowledge({ ms: id.ms, seq })
-  } else if (kind === 'force') {
-    if (!group.pending.seek(id)) group.force(id, now)
+  } else if (kind === 'release') {
+    if (group.pending.seek(id)) group.releaseHere(id, group.countHere())
+  } else if (kind === 'release-new') {
+    if (!group.pending.seek(id)) group.releaseNew(id, 0)
   } else if (group.pending.seek(id)) {
     group.claim(id, consumer, now, group.countHere())
   }
@@ -118,6 +140,22 @@ test('a cut holds what the group was, however it changes while the cut is writte
     ),
     { seed: 11, numRuns: 150 },
   )
+})
+
+test('what was released comes first, in the order of release, and only what is idle follows', () => {
+  const group = new Group(MIN_ID, null)
+  const consumer = group.createConsumer('c', 1)
+  for (let ms = 1; ms <= 5; ms += 1) group.deliver({ ms, seq: 0 }, consumer, 100 - ms)
+  for (const ms of [4, 2, 4]) {
+    assert.ok(group.pending.seek({ ms, seq: 0 }))
+    group.releaseHere({ ms, seq: 0 }, 1)
+  }
+  const due: number[] = []
+  group.due(97, ({ ms }) => due.push(Number(ms)) > 0)
+  assert.deepEqual(due, [2, 4, 5, 3])
+  const first: number[] = []
+  group.due(97, ({ ms }) => first.push(Number(ms)) < 2)
+  assert.deepEqual(first, [2, 4])
 })
 
 test('what is pending for a consumer that is deleted leaves the group', () => {

@@ -3,7 +3,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type FixedRows, halfAt, ID_WORDS, Rows } from '../../../../src/machine/types/rows.ts'
+import {
+  type FixedRows,
+  halfAt,
+  ID_WORDS,
+  Rows,
+  TIMED_WORDS,
+} from '../../../../src/machine/types/rows.ts'
 import {
   compareIds,
   equalIds,
@@ -117,6 +123,57 @@ test('rows hold what a sorted array holds, and a cut what they held when it was 
       }
     }),
     { seed: 7, numRuns: 150 },
+  )
+})
+
+test('rows are counted from one ID to another, whichever of the two are there', () => {
+  fc.assert(
+    fc.property(
+      fc.array(anyId, { maxLength: 30 }),
+      fc.integer({ min: 0, max: 3 }),
+      anyId,
+      anyId,
+      (ids, runs, a, b) => {
+        const rows = new Rows(ID_WORDS)
+        const all = [...ids]
+        for (let run = 0; run < runs; run += 1)
+          for (let seq = 100; seq < 500; seq += 1) all.push({ ms: 10 + run, seq })
+        for (const id of all) rows.place(id)
+        const [from, to] = compareIds(a, b) <= 0 ? [a, b] : [b, a]
+        const within = new Set(
+          all.filter(id => compareIds(id, from) >= 0 && compareIds(id, to) <= 0).map(formatId),
+        )
+        assert.equal(rows.countBetween(from, to), within.size)
+      },
+    ),
+    { seed: 8, numRuns: 300 },
+  )
+})
+
+test('timed rows are sorted by time and then by ID', () => {
+  const entry = fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 3 }), anyId)
+  fc.assert(
+    fc.property(fc.array(entry, { maxLength: 200 }), entries => {
+      const rows = new Rows(TIMED_WORDS, true)
+      const model = new Map<string, (typeof entries)[number]>()
+      for (const [high, low, id] of entries) {
+        const key = `${high} ${low} ${formatId(id)}`
+        assert.equal(rows.placeTimed(high, low, id), !model.has(key))
+        model.set(key, [high, low, id])
+      }
+      const sorted = [...model.values()].sort(
+        (a, b) => a[0] - b[0] || a[1] - b[1] || compareIds(a[2], b[2]),
+      )
+      const got: string[] = []
+      for (rows.first(); rows.valid; rows.next())
+        got.push(`${rows.word(0)} ${rows.word(1)} ${formatId(rows.id())}`)
+      assert.deepEqual(
+        got,
+        sorted.map(([high, low, id]) => `${high} ${low} ${formatId(id)}`),
+      )
+      for (const [high, low, id] of entries) assert.ok(rows.seekTimed(high, low, id))
+    }),
+    { seed: 9, numRuns: 100 },
   )
 })
 
