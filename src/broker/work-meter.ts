@@ -21,7 +21,7 @@ import { LatencyMonitor } from './latency-monitor.ts'
 import type { Settings } from './settings.ts'
 import { loggedWords, type SlowEntry, SlowLog } from './slow-log.ts'
 
-const RUN_MAX = 16
+const RUN_MAX = 64
 const SAMPLE_EVERY = 16
 const SINGLY_BELOW_MICROS = 1_000
 /** How long each command is timed alone after a run was slow. */
@@ -109,7 +109,12 @@ export class WorkMeter implements Observer {
     const run = this.#run
     const share = (elapsed * NS_PER_MS) / run.length
     const { latencyTracking } = this.#settings
-    for (const stats of run) stats.time(share, 1, latencyTracking)
+    let from = 0
+    for (let i = 1; i <= run.length; i += 1) {
+      if (i < run.length && run[i] === run[from]) continue
+      run[from]?.time(share, i - from, latencyTracking)
+      from = i
+    }
     if (this.#isSlow(elapsed)) this.#noteRun(now, elapsed)
     run.length = 0
   }
