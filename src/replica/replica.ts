@@ -524,17 +524,19 @@ export class Replica<R> {
     const leads = this.raft.role === 'leader'
     if (leader === this.#leader && term === this.#term && leads === this.#leads) return
     const led = this.#leads
+    const before = this.#term
     this.#leader = leader
     this.#term = term
     this.#leads = leads
     if (leader !== NO_NODE) this.#succession.end()
     this.#host.leaderChanged(this.shard, leader, term)
-    if (led && !leads) this.#stepDown(term)
+    if (led && !leads) this.#stepDown(before)
     // Raft drops the reads of an older term, also of a leader that was elected again at once.
     else if (led) this.#reads.loseAll('moved')
     if (leader !== NO_NODE && this.#buffer.isOrphaned) this.#adoptOrphans()
   }
 
+  /** @param term in which it led: who is deposed by silence stays in it */
   #stepDown(term: Term): void {
     this.#waiters.loseAll('unblocked')
     this.#buffer.orphan()
@@ -542,7 +544,7 @@ export class Replica<R> {
     this.#deposed = this.#host.clock.after(this.#options.inDoubtAfter, () => {
       this.#deposed = null
       if (this.#buffer.isOrphaned) this.#adoptOrphans()
-      this.#proposals.loseBefore(term)
+      this.#proposals.loseBefore(term + 1)
     })
   }
 

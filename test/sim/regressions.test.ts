@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Argv } from '../../src/base/argv.ts'
 import { slotOf } from '../../src/base/slot.ts'
 import type { NodeId } from '../../src/base/types.ts'
+import { entriesOf } from './actor.ts'
 import type { Task } from './client.ts'
 import { DATA_DIR } from './cluster.ts'
 import { Refused } from './plain.ts'
@@ -333,6 +335,34 @@ test('empty-wal-file: a log that was begun and never written stops nobody (ra#17
     scenario.pass(life * 0.1)
   }
   addMany(scenario, 2)
+  scenario.finish()
+})
+
+test('deposed-in-doubt: a deposed leader that never heard of a write calls its fate unknown, and it may be done', () => {
+  const scenario = new Scenario('in doubt')
+  const { cluster } = scenario
+  addMany(scenario, 3)
+  const old = scenario.leader()
+  // Its followers take the write; their word never reaches it.
+  for (const node of scenario.followers()) cluster.network.cutOneWay(node, old)
+  const heard: string[] = []
+  const asker = {
+    closed: false,
+    answer: () => heard.push('answer'),
+    lose: (_ticket: number, why: string) => heard.push(why),
+  }
+  cluster.machine(old).process?.run(() => {
+    const argv = Argv.of('XADD', 'doubted', '5-1', 'v', 'unknown')
+    assert.equal(replicaOf(scenario, old)?.propose(asker, 1, argv, null, true), null)
+  })
+  scenario.until('who asked hears of it', () => heard.length > 0)
+  assert.deepEqual(heard, ['in-doubt'])
+  scenario.until('another leads', () => scenario.leader() !== old)
+  cluster.network.heal()
+  const client = scenario.client()
+  const words = ['XRANGE', 'doubted', '-', '+']
+  const ending = scenario.ask(client, words, { key: KEY, repeatable: true })
+  assert.equal(entriesOf(ending.reply).length, 1)
   scenario.finish()
 })
 
