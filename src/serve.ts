@@ -32,6 +32,11 @@ import type { SlotMap } from './topology/slot-map.ts'
 const STOP_MS_MAX = 4_500
 /** How long clients may take to read their last answers. */
 const DOOR_CLOSE_MS = 1_000
+/**
+ * How long clients are still told where to go once everything is handed over: who was
+ * answered just now, and asks again at once, would else find its connection closed.
+ */
+const DRAIN_MS = 100
 
 type Environment = Readonly<Record<string, string>>
 type Done = (error: OperationalError | null) => void
@@ -40,6 +45,8 @@ type Done = (error: OperationalError | null) => void
 type Opening = {
   readonly open: (done: Done) => void
   readonly close: (done: () => void) => void
+  /** Peers learn at once that this node is gone, clients a little later. */
+  readonly isForClients?: true
 }
 
 /** Runs the node that `files`, the environment and `overrides` to it describe, until a signal. */
@@ -123,6 +130,7 @@ function makeDoors(
     { open: done => adminDoor.open(done), close: done => adminDoor.close(done) },
     { open: done => peerDoor.open(done), close: done => peerDoor.close(done) },
     {
+      isForClients: true,
       open: done => grpcDoor.listen(done),
       close: done => {
         const timer = setTimeout(() => grpcDoor.kill(), DOOR_CLOSE_MS)
@@ -132,7 +140,11 @@ function makeDoors(
         })
       },
     },
-    { open: done => respDoor.listen(done), close: done => respDoor.stop(done) },
+    {
+      isForClients: true,
+      open: done => respDoor.listen(done),
+      close: done => respDoor.stop(done),
+    },
   ]
 }
 
@@ -172,10 +184,13 @@ function stopOnSignal(
     node.stop(() => {
       let open = doors.length
       for (const door of doors) {
-        door.close(() => {
-          open -= 1
-          if (open === 0) leave()
-        })
+        const close = (): void =>
+          door.close(() => {
+            open -= 1
+            if (open === 0) leave()
+          })
+        if (door.isForClients) setTimeout(close, DRAIN_MS)
+        else close()
       }
     })
   }
