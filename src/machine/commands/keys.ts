@@ -4,9 +4,8 @@
 // are run on each shard and merged at the desk.
 
 import type { Argv } from '../../base/argv.ts'
-import type { CommandSpec } from '../command.ts'
+import { type CommandSpec, isError } from '../command.ts'
 import { globMatch } from '../glob.ts'
-import { clampToSafe, parseInteger } from '../integers.ts'
 import type { Keyspace } from '../keyspace.ts'
 import {
   array,
@@ -15,13 +14,13 @@ import {
   fail,
   integer,
   NULL,
-  notInteger,
   OK,
   type Reply,
   syntaxError,
   text,
 } from '../reply.ts'
 import { keyAt, keysFrom, NO_KEYS } from './facts.ts'
+import { parseScanOptions, type ScanOptions } from './scan-options.ts'
 
 function keyWords(argv: Argv): string[] {
   const keys: string[] = []
@@ -147,38 +146,15 @@ const keys: CommandSpec<string> = {
 }
 
 const invalidCursor = fail('ERR invalid cursor')
-const SCAN_COUNT_DEFAULT = 10
 const CURSOR = /^[0-9]{1,20}$/
 
-type ScanArgs = {
-  readonly cursor: number
-  readonly pattern: string | null
-  readonly count: number
-  readonly type: string | null
-}
+type ScanArgs = ScanOptions & { readonly cursor: number }
 
 function parseScan(argv: Argv): ScanArgs | ErrorReply {
   const word = argv.latin1(1)
   if (!CURSOR.test(word)) return invalidCursor
-  let pattern: string | null = null
-  let count = SCAN_COUNT_DEFAULT
-  let wanted: string | null = null
-  for (let i = 2; i < argv.count; i += 2) {
-    if (i + 1 >= argv.count) return syntaxError
-    if (argv.is(i, 'COUNT')) {
-      const value = parseInteger(argv, i + 1)
-      if (value === null) return notInteger
-      if (value < 1) return syntaxError
-      count = clampToSafe(value)
-    } else if (argv.is(i, 'MATCH')) {
-      pattern = argv.latin1(i + 1)
-    } else if (argv.is(i, 'TYPE')) {
-      wanted = argv.latin1(i + 1).toLowerCase()
-    } else {
-      return syntaxError
-    }
-  }
-  return { cursor: Number(word), pattern, count, type: wanted }
+  const options = parseScanOptions(argv, 2, true)
+  return isError(options) ? options : { ...options, cursor: Number(word) }
 }
 
 const scan: CommandSpec<ScanArgs> = {

@@ -3,7 +3,6 @@
 import type { Argv } from '../../base/argv.ts'
 import { type CommandSpec, isError, type Occasion } from '../command.ts'
 import { globMatch } from '../glob.ts'
-import { clampToSafe, parseInteger } from '../integers.ts'
 import type { Keyspace } from '../keyspace.ts'
 import {
   array,
@@ -12,16 +11,15 @@ import {
   type ErrorReply,
   fail,
   integer,
-  notInteger,
   ONE,
   type Reply,
-  syntaxError,
   text,
   wrongType,
   ZERO,
 } from '../reply.ts'
 import { MemberSet, type VisitMember } from '../types/member-set.ts'
 import { keyAt } from './facts.ts'
+import { parseScanOptions, type ScanOptions } from './scan-options.ts'
 
 export const EMPTY_SET: Reply = { kind: 'set', items: [] }
 
@@ -208,10 +206,8 @@ const CURSOR = /^[0-9]{1,20}$/
 const CURSOR_MAX = (1n << 64n) - 1n
 /** Cursors are hashes of 32 bits; of a higher one nothing is left to visit. */
 const HASH_MAX = 0xffff_ffff
-const COUNT_DEFAULT = 10
 const SCANNED_NONE = array([text('0'), EMPTY_ARRAY])
 
-type ScanOptions = { readonly count: number; readonly pattern: string | null }
 type ScanArgs = {
   readonly key: string
   readonly cursor: number
@@ -219,29 +215,10 @@ type ScanArgs = {
   readonly options: ScanOptions | ErrorReply
 }
 
-function parseOptions(argv: Argv): ScanOptions | ErrorReply {
-  let count = COUNT_DEFAULT
-  let pattern: string | null = null
-  for (let i = 3; i < argv.count; i += 2) {
-    if (i + 1 >= argv.count) return syntaxError
-    if (argv.is(i, 'COUNT')) {
-      const value = parseInteger(argv, i + 1)
-      if (value === null) return notInteger
-      if (value < 1) return syntaxError
-      count = clampToSafe(value)
-    } else if (argv.is(i, 'MATCH')) {
-      pattern = argv.latin1(i + 1)
-    } else {
-      return syntaxError
-    }
-  }
-  return { count, pattern }
-}
-
 function parseSscan(argv: Argv): ScanArgs | ErrorReply {
   const word = argv.latin1(2)
   if (!CURSOR.test(word) || BigInt(word) > CURSOR_MAX) return invalidCursor
-  return { key: argv.latin1(1), cursor: Number(word), options: parseOptions(argv) }
+  return { key: argv.latin1(1), cursor: Number(word), options: parseScanOptions(argv, 3, false) }
 }
 
 function querySscan(state: Keyspace, { key, cursor, options }: ScanArgs): Reply {
