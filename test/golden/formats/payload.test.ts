@@ -8,7 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Argv } from '../../../src/base/argv.ts'
 import { writeTransaction } from '../../../src/base/transaction.ts'
-import type { Wait } from '../../../src/base/wait.ts'
+import { Wait } from '../../../src/base/wait.ts'
 import { Machine } from '../../../src/machine/machine.ts'
 import type { Reply } from '../../../src/machine/reply.ts'
 import { Batch } from '../../../src/replica/batch.ts'
@@ -17,7 +17,7 @@ import { plain } from '../../unit/machine/run.ts'
 const PATH = new URL('./payload.hex', import.meta.url)
 const ASKER = { closed: false, answer() {}, lose() {} }
 
-/** A command, one of a producer, a transaction of that producer, and one whose watched key has changed. */
+/** A command, one of a producer, a transaction of that producer, one whose watched key has changed, and one that waited. */
 function payload(): Buffer {
   const batch = new Batch<Reply>()
   const add = (argv: Argv, sequence: number | null) =>
@@ -43,6 +43,8 @@ function payload(): Buffer {
     8,
   )
   add(whole([['DEL', 's']], 's'), null)
+  // A first call would be refused for the type of the key; this one waits on.
+  batch.addAgain(ASKER, 0, Argv.of('BLPOP', 's', '0'))
   return batch.seal(1_700_000_000_000).payload
 }
 
@@ -56,5 +58,7 @@ test('the data of an entry is the one that was released, and means what it meant
   const outcomes: (Reply | Wait)[] = []
   new Machine().apply(frozen, 1, outcomes)
   const added = '1700000000000-0'
+  const waits = outcomes.pop()
+  assert.ok(waits instanceof Wait)
   assert.deepEqual(outcomes.map(plain), ['1-1', added, [2, added, 1], 'null-array'])
 })
