@@ -5,7 +5,7 @@
 // writes what they produced with one append and one durable write. Group commit
 // across shards comes of itself, and the order of duties stands in one place:
 //
-//   inbox -> submit -> gather -> persist -> send -> apply -> wake -> flush
+//   inbox -> submit -> gather -> send -> persist -> apply -> wake -> flush
 //
 // Only this file may overlap these stages. At most one write is in flight;
 // entries that arrive meanwhile wait for the next. Appends to followers leave

@@ -102,7 +102,7 @@ export class NodeDisk implements Disk {
 }
 
 /** A descriptor for one kind of writes. */
-type Way = { readonly descriptor: number; direct: DirectWriter | null }
+type Way = { readonly descriptor: number; readonly direct: DirectWriter | null }
 
 class NodeFile implements DiskFile {
   readonly #path: string
@@ -244,7 +244,6 @@ class NodeFile implements DiskFile {
         return
       }
       // It opened the file so and does not write so.
-      way.direct = null
       writeParts(this.#plain(way), parts, position, end)
     })
   }
