@@ -114,6 +114,11 @@ export class Keyspace {
     return this.#nextNumber
   }
 
+  /** The entry ends: whoever looks for a key from now on removes nothing, since other replicas do not look. */
+  rest(): void {
+    this.#applies = false
+  }
+
   /** The holder of `key` while it lives. Cheap when the same key is asked for again. */
   #find(key: string): Holder | null {
     let holder = this.#last

@@ -124,6 +124,7 @@ export class Machine {
     }
     if (observer !== null) observer.entryDone()
     assert(position === payload.length, 'an entry ends with its last command')
+    this.#keyspace.rest()
     this.#digest = (this.#digest ^ Math.imul(this.#keyspace.size, SPREAD)) >>> 0
   }
 

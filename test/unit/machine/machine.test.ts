@@ -197,3 +197,19 @@ test('`$` and `+` of a read that waits mean what they meant at first', () => {
     ],
   ])
 })
+
+test('look-removes: a leader that looks for a dead key between entries leaves it to an entry', () => {
+  const leader = new Machine()
+  const follower = new Machine()
+  const apply = (index: number, payload: Buffer): void => {
+    leader.apply(payload, index, [])
+    follower.apply(payload, index, null)
+  }
+  apply(1, entry(1000, ['RPUSH', 'l', 'a'], ['PEXPIRE', 'l', '10']))
+  apply(2, entry(2000, ['XADD', 's', '1-1', 'f', 'v']))
+  // Only who leads asks how many that wait it may serve.
+  assert.equal(leader.servable('l'), 0)
+  assert.equal(leader.size, follower.size)
+  apply(3, entry(2001, ['XADD', 's', '1-2', 'f', 'v']))
+  assert.equal(leader.digest(), follower.digest())
+})
