@@ -49,6 +49,7 @@ const append = {
   noCreate: false,
   trim: undefined,
   producer: undefined,
+  idempotence: undefined,
 }
 const blocked = StreamServiceReadRequest.create({
   streams: [{ key: b('orders'), after: '$' }],

@@ -15,6 +15,7 @@ import { HealthImplementation } from 'grpc-health-check'
 import { OperationalError } from '../../base/errors.ts'
 import { limits } from '../../base/limits.ts'
 import type { Logger } from '../../base/log.ts'
+import { AdminServiceService } from '../../gen/slotcast/v1/admin_service.ts'
 import { ClusterServiceService } from '../../gen/slotcast/v1/cluster_service.ts'
 import {
   CommandServiceService,
@@ -22,13 +23,20 @@ import {
 } from '../../gen/slotcast/v1/command_service.ts'
 import { GroupServiceService } from '../../gen/slotcast/v1/group_service.ts'
 import { KeyServiceService } from '../../gen/slotcast/v1/key_service.ts'
+import { ListServiceService } from '../../gen/slotcast/v1/list_service.ts'
+import { SetServiceService } from '../../gen/slotcast/v1/set_service.ts'
 import { StreamServiceService } from '../../gen/slotcast/v1/stream_service.ts'
+import { StringServiceService } from '../../gen/slotcast/v1/string_service.ts'
 import type { Reply } from '../../machine/reply.ts'
 import { Cluster } from './cluster.ts'
 import type { Desk } from './desk.ts'
+import { adminMappings } from './mapping/admin.ts'
 import { groupMappings } from './mapping/group.ts'
 import { keyMappings } from './mapping/key.ts'
+import { listMappings } from './mapping/list.ts'
+import { setMappings } from './mapping/set.ts'
 import { streamMappings } from './mapping/stream.ts'
+import { stringMappings } from './mapping/string.ts'
 import { reflectionService } from './reflection.ts'
 import { ReplyWriter } from './reply-writer.ts'
 import { SessionStream, type SessionTools, sessionFault } from './session-stream.ts'
@@ -47,13 +55,29 @@ const STREAMS_MAX = 10_000
 /** Field `reply` of ExecuteResponse. */
 const EXECUTE_REPLY = 0x0a
 
+/** The services whose calls are single commands. */
+const TYPED_SERVICES: readonly (readonly [object, Record<string, Mapping<never, unknown>>])[] = [
+  [StreamServiceService, streamMappings],
+  [GroupServiceService, groupMappings],
+  [ListServiceService, listMappings],
+  [StringServiceService, stringMappings],
+  [SetServiceService, setMappings],
+  [KeyServiceService, keyMappings],
+  [AdminServiceService, adminMappings],
+]
+
+/** The name of a service stands in the path of each of its calls. */
+function serviceName(definition: object): string {
+  const [first] = Object.values(definition as ServiceDefinition)
+  return first?.path.split('/')[1] ?? ''
+}
+
+/** What health is asked of: the node, and each service. */
 const SERVICES = [
   '',
-  'slotcast.v1.StreamService',
-  'slotcast.v1.GroupService',
-  'slotcast.v1.KeyService',
-  'slotcast.v1.ClusterService',
-  'slotcast.v1.CommandService',
+  ...TYPED_SERVICES.map(([definition]) => serviceName(definition)),
+  serviceName(ClusterServiceService),
+  serviceName(CommandServiceService),
 ]
 
 export type GrpcDoorOptions = {
@@ -144,16 +168,13 @@ export class GrpcDoor {
 
   #addServices(): void {
     const unary = new Unary(this.#desk, this.#localAddress)
-    const all = <M extends Record<string, Mapping<never, unknown>>>(mappings: M) =>
-      Object.fromEntries(
-        Object.entries(mappings).map(([name, mapping]) => [
-          name,
-          unary.handler(mapping as Mapping<object, unknown>),
-        ]),
-      )
-    this.#server.addService(StreamServiceService as ServiceDefinition, all(streamMappings))
-    this.#server.addService(GroupServiceService as ServiceDefinition, all(groupMappings))
-    this.#server.addService(KeyServiceService as ServiceDefinition, all(keyMappings))
+    for (const [definition, mappings] of TYPED_SERVICES) {
+      const handlers = Object.entries(mappings).map(([name, mapping]) => [
+        name,
+        unary.handler(mapping as Mapping<object, unknown>),
+      ])
+      this.#server.addService(definition as ServiceDefinition, Object.fromEntries(handlers))
+    }
     this.#server.addService(ClusterServiceService, {
       getTopology: this.#cluster.getTopology,
       watchTopology: this.#cluster.watchTopology,
