@@ -50,8 +50,6 @@ const MESSAGE_SLACK_BYTES = 1024 * 1024
 const HEALTH_MS = 200
 /** How long a door that stops waits for what is under way. */
 const STOP_MS = 2000
-/** Calls of one connection at a time. */
-const STREAMS_MAX = 10_000
 /** Field `reply` of ExecuteResponse. */
 const EXECUTE_REPLY = 0x0a
 
@@ -80,6 +78,25 @@ const SERVICES = [
   serviceName(CommandServiceService),
 ]
 
+/** What an operator may tune (config-table.ts). */
+export type GrpcLimits = {
+  /** How often a connection is pinged; 0: never. */
+  readonly keepaliveMs: number
+  /** How long it may take to answer. */
+  readonly keepaliveTimeoutMs: number
+  /** Calls of one connection at a time. */
+  readonly streamsMax: number
+  /** One message from a client. */
+  readonly messageBytesMax: number
+}
+
+const LIMITS_DEFAULT: GrpcLimits = {
+  keepaliveMs: 20_000,
+  keepaliveTimeoutMs: 10_000,
+  streamsMax: 10_000,
+  messageBytesMax: limits.commandBytesMax + MESSAGE_SLACK_BYTES,
+}
+
 export type GrpcDoorOptions = {
   /** Where to listen; port 0 takes a free one. */
   readonly host: string
@@ -87,6 +104,7 @@ export type GrpcDoorOptions = {
   /** The node's name, as the map has it. */
   readonly nodeName: string
   readonly logger: Logger
+  readonly limits?: GrpcLimits
   /** How long `stop` waits for what is under way. */
   readonly stopMs?: number
 }
@@ -108,10 +126,14 @@ export class GrpcDoor {
     this.#desk = desk
     this.#options = options
     this.#cluster = new Cluster(desk, options.nodeName)
+    const { keepaliveMs, keepaliveTimeoutMs, streamsMax, messageBytesMax } =
+      options.limits ?? LIMITS_DEFAULT
     this.#server = new Server({
-      'grpc.max_receive_message_length': limits.commandBytesMax + MESSAGE_SLACK_BYTES,
+      'grpc.keepalive_time_ms': keepaliveMs,
+      'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
+      'grpc.max_receive_message_length': messageBytesMax,
       'grpc.max_send_message_length': -1,
-      'grpc.max_concurrent_streams': STREAMS_MAX,
+      'grpc.max_concurrent_streams': streamsMax,
       // Only with channelz does grpc-js know its connections, and so can end them in kill.
       'grpc.enable_channelz': 1,
       'grpc.so_reuseport': 0,
