@@ -152,6 +152,7 @@ export class Node {
     )
     this.#snapshotRounds = this.#joinSnapshots()
     this.broker = this.#makeBroker()
+    this.turn.useDesk(this.broker.pubsub)
     const voters = members.slice(0, META_VOTERS_MAX)
     this.#metaReplica = this.#load(META_SHARD, this.#meta, voters, members.slice(META_VOTERS_MAX))
     this.#metaReplica.seekLeader(members[0] === config.node.id ? 0 : SEEK_LATER_MS)
@@ -381,6 +382,7 @@ export class Node {
       process,
       settings,
       snapshots: this.#snapshotRounds,
+      schedule: () => this.turn.schedule(),
       ...(shutdown === undefined ? {} : { shutdown }),
     })
   }

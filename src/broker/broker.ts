@@ -9,7 +9,7 @@ import type { Argv } from '../base/argv.ts'
 import { assert } from '../base/assert.ts'
 import type { Timer } from '../base/clock.ts'
 import type { Counter } from '../base/metrics.ts'
-import type { Ms, NodeId, ShardId } from '../base/types.ts'
+import type { Ms, NodeId, ShardId, Slot } from '../base/types.ts'
 import type { CommandSpec } from '../machine/command.ts'
 import { COMMANDS } from '../machine/commands/table.ts'
 import { NULL_ARRAY, type Reply } from '../machine/reply.ts'
@@ -22,6 +22,7 @@ import type { Tally } from './desk.ts'
 import { ErrorCounts } from './error-counts.ts'
 import { Pause } from './pause.ts'
 import type { BrokerPorts, Producer, Shard } from './ports.ts'
+import { PubSub } from './pubsub/pubsub.ts'
 import { Rate } from './rates.ts'
 import { inDoubt, unblocked, unblockedByClient } from './refusals.ts'
 import { Road } from './road.ts'
@@ -54,6 +55,8 @@ export class Broker implements SessionOwner {
   readonly settings: Settings
   /** Measures commands; machines are given it as their observer. */
   readonly meter: WorkMeter
+  /** Who listens to what; the roof joins it to other nodes. */
+  readonly pubsub: PubSub
   readonly #inDoubt: Counter
   readonly #flushListeners: (() => void)[] = []
   readonly #topologyListeners = new Set<() => void>()
@@ -87,6 +90,8 @@ export class Broker implements SessionOwner {
       this.#soonAsked = false
       if (this.#flushWanted) this.flush()
     }
+    const { metrics, logger, self, schedule } = ports
+    this.pubsub = new PubSub({ self, logger, metrics, schedule: schedule ?? (() => {}) })
     this.#road = new Road({
       ports,
       sessions: this.#sessions,
@@ -98,15 +103,16 @@ export class Broker implements SessionOwner {
       meter: this.meter,
       words: new WordRing(),
       pause: this.#pause,
+      pubsub: this.pubsub,
       commandRate: this.#commandRate,
       peak: { bytes: 0 },
       startedAt: this.#now,
       shards: () => this.#shards(),
+      leadsSlot: slot => this.#leadsSlot(slot),
       unblock: (session, withError) => this.#unblock(session, withError),
       kill: (session, reason) => this.#kill(session, reason),
       park: session => this.#park(session),
     })
-    const { metrics } = ports
     this.#inDoubt = metrics.counter('broker_in_doubt_total', 'Commands answered with INDOUBT')
     metrics.gauge({
       name: 'broker_commands',
@@ -168,6 +174,7 @@ export class Broker implements SessionOwner {
     this.#tally.bytesIn += session.bytesIn
     this.#tally.bytesOut += session.bytesOut
     session.dropTransaction()
+    if (session.listener !== null) this.pubsub.leave(session.listener)
     this.#sessions.delete(session.id)
     this.#inFlight -= session.unanswered
     for (const replica of new Set(session.waits.values())) replica?.forget(session)
@@ -224,6 +231,7 @@ export class Broker implements SessionOwner {
   /** Called by the roof when the map or a leader changed. */
   topologyChanged(): void {
     this.#unpark()
+    this.pubsub.moveShards(slot => this.#leadsSlot(slot))
     for (const listener of this.#topologyListeners) listener()
   }
 
@@ -257,6 +265,13 @@ export class Broker implements SessionOwner {
   #shards(): readonly Shard[] {
     const ids = [...this.map().shards.keys()].sort((a, b) => a - b)
     return ids.map(id => this.#ports.shard(id)).filter(shard => shard !== undefined)
+  }
+
+  #leadsSlot(slot: Slot): boolean {
+    const { directory, options, self, shard } = this.#ports
+    if (!options.clusterEnabled) return true
+    const owner = directory.map().ownerOf(slot)
+    return directory.leaderOf(owner) === self && shard(owner)?.replica.isLeader === true
   }
 
   #owe(session: Session, ticket: number): number {
@@ -339,7 +354,7 @@ export class Broker implements SessionOwner {
       if (idleSecondsMax === 0) return
       const lastAt = this.#ports.clock.monotonic() - idleSecondsMax * 1000
       for (const session of [...this.#sessions.values()]) {
-        const isIdle = session.unanswered === 0 && session.lastAt < lastAt
+        const isIdle = session.unanswered === 0 && !session.subscribed && session.lastAt < lastAt
         if (isIdle && session.options.door === 'resp') this.#kill(session, 'idle for too long')
       }
       this.#watchIdle()

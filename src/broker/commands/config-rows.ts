@@ -8,6 +8,7 @@
 import { limits } from '../../base/limits.ts'
 import { BLOCK_BYTES_MAX, BLOCK_ENTRIES_MAX } from '../../machine/types/stream.ts'
 import type { Desk } from '../desk.ts'
+import { readOutputLimits, showOutputLimits } from '../output-limits.ts'
 import { LOG_LEVELS, type Settings } from '../settings.ts'
 
 /** Puts a value that was read in its place. */
@@ -121,6 +122,17 @@ const LIVE: readonly ConfigRow[] = [
     name: 'latency-tracking-info-percentiles',
     show: ({ settings }) => settings.percentiles.join(' '),
     read: readPercentiles,
+  },
+  {
+    name: 'client-output-buffer-limit',
+    show: ({ settings }) => showOutputLimits(settings.outputLimits),
+    read: value => {
+      const changes = readOutputLimits(value, readBytes)
+      if (typeof changes === 'string') return changes
+      return settings => {
+        settings.outputLimits = { ...settings.outputLimits, ...changes }
+      }
+    },
   },
   whole(
     'maxclients',

@@ -32,6 +32,11 @@ export class Outlet {
     call.write({ kind: 'welcome', hello })
   }
 
+  /** Bytes that the connection has not taken yet. */
+  get waiting(): number {
+    return this.#waitingBytes
+  }
+
   /** @returns the bytes that were taken, or 0 when the envelope is dropped */
   send(envelope: Envelope): number {
     const bytes = envelopeBytesMax(envelope)
@@ -68,7 +73,7 @@ export class Outlet {
 
   /** The same messages in the same order, in frames that the receiver's limit allows. */
   #writeInParts(envelope: Envelope): void {
-    const rest: Envelope = { ...envelope, messages: [], chunks: [] }
+    const rest: Envelope = { ...envelope, messages: [], chunks: [], pubsub: NOTHING.pubsub }
     for (const chunk of envelope.chunks) {
       this.#write({ ...NOTHING, chunks: [chunk] }, chunk.bytes.length)
     }
@@ -84,6 +89,8 @@ export class Outlet {
       bytes += more
     }
     this.#write({ ...rest, messages: envelope.messages.slice(from) }, bytes)
+    const { pubsub } = envelope
+    if (pubsub.length > 0) this.#write({ ...NOTHING, pubsub }, pubsub.length)
   }
 }
 
@@ -93,4 +100,5 @@ const NOTHING: Envelope = {
   acks: [],
   leads: [],
   facts: Buffer.alloc(0),
+  pubsub: Buffer.alloc(0),
 }

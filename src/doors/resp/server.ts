@@ -5,6 +5,7 @@ import { OperationalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Counter, Metrics } from '../../base/metrics.ts'
 import type { Broker } from '../../broker/broker.ts'
+import { unlimitedBytes } from '../../broker/output-limits.ts'
 import { Connection, type ConnectionLimits, type Door } from './connection.ts'
 import { CarryBudget } from './decoder.ts'
 
@@ -43,11 +44,13 @@ export class RespDoor implements Door {
   readonly broker: Broker
   readonly limits: RespLimits
   readonly budget: CarryBudget
+  quietBytes: number
   readonly #options: RespDoorOptions
   readonly #logger: Logger
   readonly #server: Server
   readonly #connections = new Set<Connection>()
   readonly #rejected: Counter
+  readonly #slow: Counter
   #dirty: Connection[] = []
   #flushAsked = false
   readonly #onImmediate = () => {
@@ -60,6 +63,10 @@ export class RespDoor implements Door {
     this.broker = broker
     this.limits = options.limits ?? RESP_LIMITS
     this.budget = new CarryBudget(this.limits.carryBytesMax)
+    this.quietBytes = this.#quietBytes()
+    broker.settings.onChange(() => {
+      this.quietBytes = this.#quietBytes()
+    })
     this.#options = options
     this.#logger = options.logger
     const { metrics } = options
@@ -68,6 +75,10 @@ export class RespDoor implements Door {
       this.#accept(socket),
     )
     this.#rejected = metrics.counter('resp_rejected_total', 'Connections over the limit')
+    this.#slow = metrics.counter(
+      'resp_output_limit_total',
+      'Connections cut because too much waited for their client (client-output-buffer-limit)',
+    )
     metrics.gauge({
       name: 'resp_connections',
       help: 'Open RESP connections',
@@ -133,6 +144,16 @@ export class RespDoor implements Door {
   closed(connection: Connection, reason: string): void {
     this.#connections.delete(connection)
     this.#logger.debug({ reason }, 'RESP connection closed')
+  }
+
+  slow(connection: Connection, reason: string): void {
+    this.#slow.add()
+    this.#logger.warn({ address: connection.address, reason }, 'slow client cut off')
+    connection.cut(reason)
+  }
+
+  #quietBytes(): number {
+    return Math.min(this.limits.outputBytesMax, unlimitedBytes(this.broker.settings.outputLimits))
   }
 
   #accept(socket: Socket): void {
