@@ -467,6 +467,7 @@ export class Node {
     machine.observer = this.broker.meter
     const replica = this.#load(shard.id, machine, shard.voters, [])
     this.#shards.set(shard.id, { replica, machine })
+    this.broker.keyspaceEvents.attach({ replica, machine })
     // Who the map wants to lead tries first; the others give it time.
     const isHome = shard.voters[0] === this.#config.node.id
     replica.seekLeader(isHome ? 0 : SEEK_LATER_MS)

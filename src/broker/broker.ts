@@ -20,6 +20,7 @@ import { CommandIndex } from './command-index.ts'
 import { DESK_COMMANDS } from './commands/table.ts'
 import type { Tally } from './desk.ts'
 import { ErrorCounts } from './error-counts.ts'
+import { KeyspaceEvents } from './keyspace-events.ts'
 import { Pause } from './pause.ts'
 import type { BrokerPorts, Producer, Shard } from './ports.ts'
 import { PubSub } from './pubsub/pubsub.ts'
@@ -57,6 +58,8 @@ export class Broker implements SessionOwner {
   readonly meter: WorkMeter
   /** Who listens to what; the roof joins it to other nodes. */
   readonly pubsub: PubSub
+  /** Shards on this node are attached to it. */
+  readonly keyspaceEvents: KeyspaceEvents
   readonly #inDoubt: Counter
   readonly #flushListeners: (() => void)[] = []
   readonly #topologyListeners = new Set<() => void>()
@@ -92,6 +95,7 @@ export class Broker implements SessionOwner {
     }
     const { metrics, logger, self, schedule } = ports
     this.pubsub = new PubSub({ self, logger, metrics, schedule: schedule ?? (() => {}) })
+    this.keyspaceEvents = new KeyspaceEvents(this.pubsub, this.settings)
     this.#road = new Road({
       ports,
       sessions: this.#sessions,
@@ -104,6 +108,7 @@ export class Broker implements SessionOwner {
       words: new WordRing(),
       pause: this.#pause,
       pubsub: this.pubsub,
+      keyspaceEvents: this.keyspaceEvents,
       commandRate: this.#commandRate,
       peak: { bytes: 0 },
       startedAt: this.#now,
@@ -196,6 +201,7 @@ export class Broker implements SessionOwner {
   flush(): void {
     this.#flushWanted = false
     this.#now = this.#ports.clock.monotonic()
+    this.keyspaceEvents.flush()
     this.#commandRate.look(this.#now, this.#tally.commands)
     if (this.#waking.length > 0) {
       const waking = this.#waking

@@ -10,6 +10,7 @@ import type { Reply } from '../machine/reply.ts'
 import type { AuthLog } from './auth-log.ts'
 import type { CommandIndex } from './command-index.ts'
 import type { ErrorCounts } from './error-counts.ts'
+import type { KeyspaceEvents } from './keyspace-events.ts'
 import type { Pause } from './pause.ts'
 import type { BrokerPorts, Shard } from './ports.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
@@ -77,6 +78,7 @@ export interface Desk {
   readonly words: WordRing
   readonly pause: Pause
   readonly pubsub: PubSub
+  readonly keyspaceEvents: KeyspaceEvents
   /** Commands of the last moments. */
   readonly commandRate: Rate
   /** The highest that `used_memory` was seen. */

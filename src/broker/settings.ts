@@ -45,6 +45,8 @@ export class Settings {
   logLevel: RedisLogLevel
   /** What may wait to be written to one client. */
   outputLimits: OutputLimits = OUTPUT_LIMITS
+  /** Of which keyspace events clients are told (keyspace-events.ts); 0: of none. */
+  keyEvents = 0
   readonly #listeners: (() => void)[] = []
 
   constructor(first: Partial<FirstSettings> = {}) {

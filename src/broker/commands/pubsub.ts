@@ -153,18 +153,21 @@ function countReply(count: number): Reply {
   return count === 1 ? ONE : integer(count)
 }
 
-function publish({ pubsub }: Desk, session: Session, argv: Argv): Reply {
+function publish({ keyspaceEvents, pubsub }: Desk, session: Session, argv: Argv): Reply {
   if (argv.length(1) > limits.channelBytesMax) return channelTooLong
   // Its own message comes behind the reply.
   if (session.listener !== null) session.hold()
+  // What was done before, in the same transaction perhaps, is told before.
+  keyspaceEvents.flush()
   return countReply(
     pubsub.publish(argv.key(1), argv.buffer, argv.from(1), argv.to(1), argv.from(2), argv.to(2)),
   )
 }
 
-function spublish({ pubsub }: Desk, session: Session, argv: Argv): Reply {
+function spublish({ keyspaceEvents, pubsub }: Desk, session: Session, argv: Argv): Reply {
   if (argv.length(1) > limits.channelBytesMax) return channelTooLong
   if (session.listener !== null) session.hold()
+  keyspaceEvents.flush()
   return countReply(
     pubsub.publishSharded(
       argv.key(1),

@@ -142,14 +142,13 @@ export class PubSub implements ParcelReader {
     return this.#deliver(route)
   }
 
-  /** Publishes on this node only: what other nodes must not hear of. */
-  publishHere(name: string, payload: Buffer): void {
+  /** Publishes on this node only: what other nodes must not hear of. Both are latin1 text. */
+  publishHere(name: string, payload: string): void {
     const route = this.#route(name)
     if (route.channel === null && route.patterns.length === 0) return
-    const channel = Buffer.from(name, 'latin1')
     const publication = this.#publication
-    const source = Buffer.concat([channel, payload])
-    publication.fill(source, 0, channel.length, channel.length, source.length)
+    const source = Buffer.from(name + payload, 'latin1')
+    publication.fill(source, 0, name.length, name.length, source.length)
     publication.origin = this.#ports.self
     route.sequence += 1
     publication.sequence = route.sequence
