@@ -151,7 +151,7 @@ const keys: CommandSpec<string> = {
   query(state, pattern) {
     const found: Reply[] = []
     state.scan(0, Number.POSITIVE_INFINITY, key => {
-      if (globMatch(pattern, key)) found.push(keyReply(key))
+      if (pattern === '*' || globMatch(pattern, key)) found.push(keyReply(key))
     })
     return array(found)
   },
