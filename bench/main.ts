@@ -11,6 +11,7 @@ import type { Context } from './bench-context.ts'
 import { brokersPhase } from './phase-brokers.ts'
 import { sessionPhase, unaryPhase } from './phase-grpc.ts'
 import { MILLION_PHASES, millionPhase } from './phase-million.ts'
+import { pubsubPhase } from './phase-pubsub.ts'
 import { latencyPhase, redisPhase } from './phase-redis.ts'
 import { stopAll } from './processes.ts'
 import { holds, machineFacts, printRows, type Row } from './report.ts'
@@ -32,6 +33,7 @@ type Flags = {
 const PHASES: Readonly<Record<string, (context: Context) => Promise<void>>> = {
   redis: redisPhase,
   latency: latencyPhase,
+  pubsub: pubsubPhase,
   brokers: brokersPhase,
   session: sessionPhase,
   unary: unaryPhase,

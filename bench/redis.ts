@@ -55,13 +55,20 @@ export type RedisLoad = {
   readonly valueBytes: number
 }
 
-/** XADDs of one field, by redis-benchmark. */
+/** XADDs of one field, or what `command` makes of key and value, by redis-benchmark. */
 export async function redisBenchmark(
   load: RedisLoad,
+  command: (key: string, value: string) => readonly string[] = (key, value) => [
+    'XADD',
+    key,
+    '*',
+    'item',
+    value,
+  ],
 ): Promise<{ perSecond: number; p50Ms: number }> {
   const { port, key, clients, pipeline, count, valueBytes } = load
   const flags = ['-h', '127.0.0.1', '-p', port, '-c', clients, '-P', pipeline, '-n', count, '--csv']
-  const words = [...flags, 'XADD', key, '*', 'item', 'x'.repeat(valueBytes)].map(String)
+  const words = [...flags, ...command(key, 'x'.repeat(valueBytes))].map(String)
   const out = await run('redis-benchmark', words)
   const lines = out.trim().split('\n')
   const cells = (lines.at(-1) ?? '').split('","').map(cell => cell.replaceAll('"', ''))

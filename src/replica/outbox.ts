@@ -73,9 +73,9 @@ export class Outbox {
     this.#draft(to).pubsub = bytes
   }
 
-  /** Bytes that wait in the link to a peer. */
-  waiting(to: NodeId): number {
-    return this.#network.waiting?.(to) ?? 0
+  /** Bytes that the link to a peer has left for pub/sub. */
+  room(to: NodeId): number {
+    return this.#network.room?.(to) ?? Number.POSITIVE_INFINITY
   }
 
   flush(): void {

@@ -132,8 +132,8 @@ export type Envelope = {
 export interface Network {
   /** False: the link is down or its buffer full, and the envelope is lost. Raft repeats. */
   send(to: NodeId, envelope: Envelope): boolean
-  /** Bytes that wait in the link to a peer. Absent: nothing ever waits. */
-  waiting?(to: NodeId): number
+  /** Bytes that the link to a peer has left for what may be lost. Absent: it has no bound. */
+  room?(to: NodeId): number
 }
 
 /** What the network tells the turn; calls leave work and return. */

@@ -67,7 +67,7 @@ export interface SnapshotTraffic {
 /** What desks tell each other of pub/sub, as the turn sees it: bytes that ride in its envelopes. */
 export interface DeskTraffic {
   /** The end of a turn: hands out what gathered for each peer. */
-  collect(waiting: (to: NodeId) => number, send: (to: NodeId, bytes: Buffer) => void): void
+  collect(room: (to: NodeId) => number, send: (to: NodeId, bytes: Buffer) => void): void
   receive(from: NodeId, bytes: Buffer): void
   up(peer: NodeId): void
   /** The link broke, or the peer is `gone`. */
@@ -117,7 +117,7 @@ export class Turn implements Host, NetworkListener {
   readonly #flushListeners: (() => void)[] = []
   #snapshots: SnapshotTraffic | null = null
   #desk: DeskTraffic | null = null
-  readonly #waiting: (to: NodeId) => number
+  readonly #room: (to: NodeId) => number
   readonly #sendPubSub: (to: NodeId, bytes: Buffer) => void
   #onFacts: (from: NodeId, facts: Uint8Array) => void = () => {}
   #facts: Uint8Array = new Uint8Array(0)
@@ -151,7 +151,7 @@ export class Turn implements Host, NetworkListener {
     this.#outbox = new Outbox(ports.network(this), ports.clock, (peer, envelope) =>
       this.#undelivered(peer, envelope),
     )
-    this.#waiting = to => this.#outbox.waiting(to)
+    this.#room = to => this.#outbox.room(to)
     this.#sendPubSub = (to, bytes) => this.#outbox.pubsub(to, bytes)
     this.clock.after(options.tickMs, () => this.#onTick())
   }
@@ -304,7 +304,7 @@ export class Turn implements Host, NetworkListener {
     }
     this.#snapshots?.slice()
     if (this.#leadsChanged) this.#announce()
-    this.#desk?.collect(this.#waiting, this.#sendPubSub)
+    this.#desk?.collect(this.#room, this.#sendPubSub)
     this.#outbox.flush()
     this.#running = false
     for (const listener of this.#flushListeners) listener()

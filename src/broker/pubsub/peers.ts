@@ -13,11 +13,8 @@ import { type Interest, Parcel } from './parcel.ts'
 import { PatternIndex } from './pattern-index.ts'
 import type { Registry, SubjectKind } from './registry.ts'
 
-/**
- * Bytes of messages to one peer that may wait here or in its link: a few turns of all
- * that a node can publish, and far below what the link keeps for Raft.
- */
-export const PEER_QUEUE_BYTES_MAX = 4 * 1024 * 1024
+/** Messages that one turn gathers for one peer: what a link takes at once, and no more memory than that. */
+export const PARCEL_BYTES_MAX = 8 * 1024 * 1024
 
 /** A peer, as far as pub/sub goes. */
 export class Peer {
@@ -125,8 +122,7 @@ export class Peers {
   ): void {
     const { parcel } = peer
     // An empty parcel takes a message of any size.
-    const isFull =
-      parcel.length > 0 && parcel.length + payloadTo - payloadFrom > PEER_QUEUE_BYTES_MAX
+    const isFull = parcel.length > 0 && parcel.length + payloadTo - payloadFrom > PARCEL_BYTES_MAX
     if (!peer.up || isFull) this.#dropped.add()
     else parcel.publish(source, channelFrom, channelTo, payloadFrom, payloadTo, sequence)
   }
@@ -134,15 +130,15 @@ export class Peers {
   /**
    * The end of a turn: hands out what gathered.
    *
-   * @param waiting bytes that wait in the link to a peer already
+   * @param room bytes that the link to a peer has left for pub/sub
    */
-  collect(waiting: (to: NodeId) => number, send: (to: NodeId, bytes: Buffer) => void): void {
+  collect(room: (to: NodeId) => number, send: (to: NodeId, bytes: Buffer) => void): void {
     const change = this.#takeChange()
     for (const peer of this.#peers.values()) {
       if (!peer.up) continue
       const { parcel, untold, unasked } = peer
       if (parcel.length === 0 && change === null && !untold && !unasked) continue
-      if (waiting(peer.id) > PEER_QUEUE_BYTES_MAX) {
+      if (parcel.length > room(peer.id) || room(peer.id) === 0) {
         this.#dropped.add(parcel.publications)
         parcel.clear()
         if (change !== null) peer.untold = true

@@ -221,8 +221,8 @@ export class PubSub implements ParcelReader {
   }
 
   /** The end of a turn: hands out what there is for each peer. */
-  collect(waiting: (to: NodeId) => number, send: (to: NodeId, bytes: Buffer) => void): void {
-    this.#peers.collect(waiting, send)
+  collect(room: (to: NodeId) => number, send: (to: NodeId, bytes: Buffer) => void): void {
+    this.#peers.collect(room, send)
   }
 
   undelivered(id: NodeId): void {

@@ -115,9 +115,9 @@ export class Link {
     return chunks === 0 || rest === 0 ? 0 : chunks + rest
   }
 
-  /** Bytes that wait to be sent. */
-  get waiting(): number {
-    return this.#outlet?.waiting ?? 0
+  /** Bytes that are left for what may be lost. */
+  get room(): number {
+    return this.#outlet?.room ?? 0
   }
 
   /** Takes leave of the peer. */

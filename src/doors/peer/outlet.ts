@@ -6,6 +6,9 @@ import type { Envelope } from '../../replica/ports.ts'
 import { envelopeBytesMax, messageBytesMax } from './codec.ts'
 import { FRAME_BYTES_SOFT_MAX, type Frame } from './frames.ts'
 
+/** Of the buffer, for pub/sub. */
+const LOSSY_SHARE = 0.75
+
 export class Outlet {
   readonly #call: ServerWritableStream<unknown, Frame>
   readonly #bufferBytesMax: number
@@ -32,9 +35,10 @@ export class Outlet {
     call.write({ kind: 'welcome', hello })
   }
 
-  /** Bytes that the connection has not taken yet. */
-  get waiting(): number {
-    return this.#waitingBytes
+  /** Bytes that are left for what may be lost: a part of the buffer is Raft's alone. */
+  get room(): number {
+    if (this.#waitingBytes === 0) return Number.POSITIVE_INFINITY
+    return Math.max(0, this.#bufferBytesMax * LOSSY_SHARE - this.#waitingBytes)
   }
 
   /** @returns the bytes that were taken, or 0 when the envelope is dropped */

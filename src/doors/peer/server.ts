@@ -105,8 +105,8 @@ export class PeerDoor implements Network {
     return bytes > 0
   }
 
-  waiting(to: NodeId): number {
-    return this.#links.get(to)?.waiting ?? 0
+  room(to: NodeId): number {
+    return this.#links.get(to)?.room ?? 0
   }
 
   /** Says goodbye, so that others know at once, and closes. */

@@ -33,8 +33,8 @@ export class WiredNode {
   readonly metrics = new Metrics()
   readonly pubsub: PubSub
   readonly peers = new Map<number, WiredNode>()
-  /** Bytes that wait in every link. */
-  waiting = 0
+  /** Bytes that every link has left. */
+  room = Number.POSITIVE_INFINITY
   /** Links swallow what they are given, and say so. */
   refuses = false
 
@@ -56,7 +56,7 @@ export class WiredNode {
 
   turn(): void {
     this.pubsub.collect(
-      () => this.waiting,
+      () => this.room,
       (to, bytes) => {
         if (this.refuses) this.pubsub.undelivered(to)
         else this.peers.get(to)?.pubsub.receive(this.id, Buffer.from(bytes))

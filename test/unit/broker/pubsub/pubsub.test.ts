@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { channelHash } from '../../../../src/broker/pubsub/channel-hash.ts'
-import { PEER_QUEUE_BYTES_MAX } from '../../../../src/broker/pubsub/peers.ts'
+import { PARCEL_BYTES_MAX } from '../../../../src/broker/pubsub/peers.ts'
 import { Ear, settle, type WiredNode, wired } from './ears.ts'
 
 function three(): [WiredNode, WiredNode, WiredNode] {
@@ -129,14 +129,14 @@ test('a link that takes nothing costs messages, which are counted, and no intere
   const ear = new Ear()
   b.pubsub.registry.subscribe(ear.listener, 'news')
   settle([a, b, c])
-  a.waiting = PEER_QUEUE_BYTES_MAX + 1
+  a.room = 0
   const own = new Ear()
   a.pubsub.registry.subscribe(own.listener, 'back')
   for (let i = 0; i < 5; i += 1) a.publish('news', 'x')
   a.turn()
   assert.equal(ear.heard.length, 0)
   assert.equal(a.count('pubsub_peer_dropped_messages_total'), 5)
-  a.waiting = 0
+  a.room = Number.POSITIVE_INFINITY
   a.publish('news', 'y')
   settle([a, b, c])
   assert.deepEqual(ear.heard, ['message news y'])
@@ -150,7 +150,7 @@ test('one turn holds a bound of bytes for a peer', () => {
   const ear = new Ear()
   b.pubsub.registry.subscribe(ear.listener, 'news')
   settle([a, b, c])
-  const big = 'x'.repeat(PEER_QUEUE_BYTES_MAX / 4)
+  const big = 'x'.repeat(PARCEL_BYTES_MAX / 4)
   for (let i = 0; i < 10; i += 1) a.publish('news', big)
   settle([a, b, c])
   assert.ok(ear.heard.length >= 3 && ear.heard.length <= 5, String(ear.heard.length))
@@ -166,10 +166,10 @@ test('sequences count the messages of a channel by publishing node, so that a ga
   a.publish('other', 'x')
   c.publish('news', '2')
   settle([a, b, c])
-  a.waiting = PEER_QUEUE_BYTES_MAX + 1
+  a.room = 0
   a.publish('news', '3')
   a.turn()
-  a.waiting = 0
+  a.room = Number.POSITIVE_INFINITY
   a.publish('news', '4')
   settle([a, b, c])
   assert.deepEqual(ear.sequences, ['n1:1', 'n3:1', 'n1:3'])
