@@ -9,11 +9,13 @@ import type { Argv } from '../base/argv.ts'
 import { assert } from '../base/assert.ts'
 import type { Timer } from '../base/clock.ts'
 import type { Counter } from '../base/metrics.ts'
+import { slotOf } from '../base/slot.ts'
 import type { Ms, NodeId, ShardId, Slot } from '../base/types.ts'
 import type { CommandSpec } from '../machine/command.ts'
 import { COMMANDS } from '../machine/commands/table.ts'
-import { NULL_ARRAY, type Reply } from '../machine/reply.ts'
+import { type ErrorReply, NULL_ARRAY, type Reply } from '../machine/reply.ts'
 import type { Lost } from '../replica/ports.ts'
+import type { DoorName } from '../topology/route.ts'
 import type { SlotMap } from '../topology/slot-map.ts'
 import { AuthLog } from './auth-log.ts'
 import { CommandIndex } from './command-index.ts'
@@ -23,9 +25,11 @@ import { ErrorCounts } from './error-counts.ts'
 import { KeyspaceEvents } from './keyspace-events.ts'
 import { Pause } from './pause.ts'
 import type { BrokerPorts, Producer, Shard } from './ports.ts'
+import { type Kind, refusalOf, SHARD_CHANNELS } from './pubsub/kinds.ts'
+import type { Listener } from './pubsub/listener.ts'
 import { PubSub } from './pubsub/pubsub.ts'
 import { Rate } from './rates.ts'
-import { inDoubt, unblocked, unblockedByClient } from './refusals.ts'
+import { inDoubt, outOfMemory, unblocked, unblockedByClient } from './refusals.ts'
 import { Road } from './road.ts'
 import { type Client, Session, type SessionOptions, type SessionOwner } from './session.ts'
 import { Settings } from './settings.ts'
@@ -185,6 +189,25 @@ export class Broker implements SessionOwner {
     for (const replica of new Set(session.waits.values())) replica?.forget(session)
     session.waits.clear()
     session.blocked.clear()
+  }
+
+  /**
+   * Lets `listener` listen to `name` (latin1), for doors that have no SUBSCRIBE. It hears
+   * until it leaves (`pubsub.leave`), or is told that its sharded channel moved.
+   *
+   * @returns why it may not: a redirect where a sharded channel is led elsewhere; else null
+   */
+  listen(listener: Listener, kind: Kind, name: string, door: DoorName): ErrorReply | null {
+    if (this.#ports.memoryFull()) return outOfMemory
+    const { registry } = this.pubsub
+    const refusal = refusalOf(kind, registry, listener, 1, name.length)
+    if (refusal !== null) return refusal
+    if (kind === SHARD_CHANNELS) {
+      const slot = slotOf(Buffer.from(name, 'latin1'))
+      if (!this.#leadsSlot(slot)) return this.#road.redirectTo(door, slot)
+    }
+    kind.join(registry, listener, name)
+    return null
   }
 
   /** Runs `listener` at the end of each turn: doors write what they gathered, once a socket. */

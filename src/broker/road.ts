@@ -25,7 +25,14 @@ import {
   text,
 } from '../machine/reply.ts'
 import type { Query, Refusal } from '../replica/ports.ts'
-import { CROSS_SLOT, commonSlot, elsewhere, NO_KEYS, slotOfWord } from '../topology/route.ts'
+import {
+  CROSS_SLOT,
+  commonSlot,
+  type DoorName,
+  elsewhere,
+  NO_KEYS,
+  slotOfWord,
+} from '../topology/route.ts'
 import { UNASSIGNED } from '../topology/slot-map.ts'
 import type { Entry } from './command-index.ts'
 import { type Desk, type DeskCommand, LATER, NO_PLACE } from './desk.ts'
@@ -110,11 +117,16 @@ export class Road implements Way {
   }
 
   /** Where a command of `slot` should go instead; -1: it has no slot. */
-  redirect(session: Session, slot: number): Reply {
+  redirect(session: Session, slot: number): ErrorReply {
+    return this.redirectTo(session.options.door, slot)
+  }
+
+  /** The same for who came through `door`. */
+  redirectTo(door: DoorName, slot: number): ErrorReply {
     if (slot < 0) return this.#clusterEnabled ? refusals.clusterDown : refusals.loading
     const { directory } = this.#desk.ports
     const map = directory.map()
-    const to = elsewhere(map, shard => directory.leaderOf(shard), slot, session.options.door)
+    const to = elsewhere(map, shard => directory.leaderOf(shard), slot, door)
     if (to === 'unserved') return refusals.slotNotServed
     if (to === 'leaderless') return refusals.clusterDown
     this.#redirects.add()

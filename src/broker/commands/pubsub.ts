@@ -21,6 +21,15 @@ import {
   ZERO,
 } from '../../machine/reply.ts'
 import { type Desk, type DeskCommand, NO_PLACE, type Run } from '../desk.ts'
+import {
+  CHANNELS,
+  channelTooLong,
+  type Kind,
+  PATTERNS,
+  patternTooLong,
+  refusalOf,
+  SHARD_CHANNELS,
+} from '../pubsub/kinds.ts'
 import { Listener, type Subject } from '../pubsub/listener.ts'
 import type { PubSub } from '../pubsub/pubsub.ts'
 import { outOfMemory } from '../refusals.ts'
@@ -44,54 +53,9 @@ const ASKS = {
   group: 'pubsub',
 } as const
 
-const channelTooLong = fail(`ERR channel is longer than ${limits.channelBytesMax} bytes`)
-const patternTooLong = fail(`ERR pattern is longer than ${limits.patternBytesMax} bytes`)
-const tooMany = fail(
-  `ERR a client has at most ${limits.subscriptionsPerClientMax} subscriptions, a node ${limits.subscribedNamesMax} channels and patterns`,
-)
 const needsPush = fail(
   'ERR subscriptions need a connection that messages can be pushed to: use RESP, or the PubSubService of gRPC',
 )
-
-/** The three kinds of subscription. */
-type Kind = {
-  readonly word: string
-  readonly bytesMax: number
-  readonly tooLong: Reply
-  of(listener: Listener): ReadonlySet<Subject>
-  join(pubsub: PubSub, listener: Listener, name: string): void
-  part(pubsub: PubSub, listener: Listener, name: string): void
-  /** What confirmations count. */
-  count(listener: Listener): number
-}
-
-const CHANNELS: Kind = {
-  word: 'subscribe',
-  bytesMax: limits.channelBytesMax,
-  tooLong: channelTooLong,
-  of: listener => listener.channels,
-  join: (pubsub, listener, name) => pubsub.registry.subscribe(listener, name),
-  part: (pubsub, listener, name) => pubsub.registry.unsubscribe(listener, name),
-  count: listener => listener.count,
-}
-const PATTERNS: Kind = {
-  word: 'psubscribe',
-  bytesMax: limits.patternBytesMax,
-  tooLong: patternTooLong,
-  of: listener => listener.patterns,
-  join: (pubsub, listener, name) => pubsub.registry.subscribePattern(listener, name),
-  part: (pubsub, listener, name) => pubsub.registry.unsubscribePattern(listener, name),
-  count: listener => listener.count,
-}
-const SHARD_CHANNELS: Kind = {
-  word: 'ssubscribe',
-  bytesMax: limits.channelBytesMax,
-  tooLong: channelTooLong,
-  of: listener => listener.shardChannels,
-  join: (pubsub, listener, name) => pubsub.registry.subscribeShard(listener, name),
-  part: (pubsub, listener, name) => pubsub.registry.unsubscribeShard(listener, name),
-  count: listener => listener.shardChannels.size,
-}
 
 function listenerOf(session: Session): Listener {
   session.listener ??= new Listener(new SessionSubscriber(session))
@@ -105,16 +69,13 @@ function subscribe(kind: Kind): Run {
     if (desk.ports.memoryFull()) return outOfMemory
     const { pubsub } = desk
     const listener = listenerOf(session)
-    const added = argv.count - 1
-    if (
-      listener.total + added > limits.subscriptionsPerClientMax ||
-      pubsub.registry.names + added > limits.subscribedNamesMax
-    )
-      return tooMany
-    for (let i = 1; i < argv.count; i += 1) if (argv.length(i) > kind.bytesMax) return kind.tooLong
+    let longest = 0
+    for (let i = 1; i < argv.count; i += 1) longest = Math.max(longest, argv.length(i))
+    const refusal = refusalOf(kind, pubsub.registry, listener, argv.count - 1, longest)
+    if (refusal !== null) return refusal
     const pushes: Reply[][] = []
     for (let i = 1; i < argv.count; i += 1) {
-      kind.join(pubsub, listener, argv.latin1(i))
+      kind.join(pubsub.registry, listener, argv.latin1(i))
       pushes.push([word, bulk(argv.bytes(i)), integer(kind.count(listener))])
     }
     return { kind: 'pushes', pushes }
@@ -128,7 +89,7 @@ function unsubscribe(kind: Kind): Run {
     const listener = listenerOf(session)
     const pushes: Reply[][] = []
     const leave = (name: string, bytes: Buffer): void => {
-      kind.part(pubsub, listener, name)
+      kind.part(pubsub.registry, listener, name)
       pushes.push([word, bulk(bytes), integer(kind.count(listener))])
     }
     if (argv.count === 1) {
