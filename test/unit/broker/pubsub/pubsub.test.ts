@@ -2,8 +2,11 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Metrics } from '../../../../src/base/metrics.ts'
 import { channelHash } from '../../../../src/broker/pubsub/channel-hash.ts'
-import { PARCEL_BYTES_MAX } from '../../../../src/broker/pubsub/peers.ts'
+import { readParcel } from '../../../../src/broker/pubsub/parcel.ts'
+import { PARCEL_BYTES_MAX, Peers } from '../../../../src/broker/pubsub/peers.ts'
+import { Registry } from '../../../../src/broker/pubsub/registry.ts'
 import { Ear, settle, type WiredNode, wired } from './ears.ts'
 
 function three(): [WiredNode, WiredNode, WiredNode] {
@@ -176,17 +179,32 @@ test('sequences count the messages of a channel by publishing node, so that a ga
 })
 
 test('two channels with one hash do not end each other', () => {
-  // A collision cannot be made by hand; the count by hash is what guards against one.
-  const [a, b, c] = three()
-  const [one, two] = [new Ear(), new Ear()]
-  b.pubsub.registry.subscribe(one.listener, 'x')
-  b.pubsub.registry.subscribe(two.listener, 'y')
-  settle([a, b, c])
-  b.pubsub.leave(one.listener)
-  settle([a, b, c])
-  a.publish('y', '1')
-  settle([a, b, c])
-  assert.deepEqual(two.heard, ['message y 1'])
+  const metrics = new Metrics()
+  const peers = new Peers(new Registry(() => {}), metrics)
+  peers.peer(2).up = true
+  const collect = (): string[] => {
+    const told: string[] = []
+    peers.collect(
+      () => Number.POSITIVE_INFINITY,
+      (_to, bytes) => {
+        readParcel(bytes, {
+          publication: () => {},
+          asked: () => {},
+          interest: ({ channels, leftChannels }) =>
+            told.push(`${channels.length} came, ${leftChannels.length} left`),
+        })
+      },
+    )
+    return told
+  }
+  // One name twice stands for two names with one hash.
+  peers.changed('channel', 'x', true)
+  peers.changed('channel', 'x', true)
+  assert.deepEqual(collect(), ['1 came, 0 left'])
+  peers.changed('channel', 'x', false)
+  assert.deepEqual(collect(), [])
+  peers.changed('channel', 'x', false)
+  assert.deepEqual(collect(), ['0 came, 1 left'])
 })
 
 test('hashes of channels are whole numbers of 52 bits, and differ', () => {
