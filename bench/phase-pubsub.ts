@@ -21,7 +21,7 @@ const LAG_MS_MAX = 5_000
 const LAG_LOOK_MS = 5
 
 /** One subscriber, which counts bytes. */
-class Listener {
+export class Listener {
   readonly #socket: Socket
   #bytes = 0
 
@@ -55,13 +55,18 @@ class Listener {
 }
 
 /** Publishes at `to` for about so long, with a subscriber at `from`. */
-function driver(to: number, listener: Listener): (seconds: number) => Promise<Driven> {
+export function publishDrive(
+  to: number,
+  listener: Listener,
+  clients = CLIENTS,
+  pipeline = PIPELINE,
+): (seconds: number) => Promise<Driven> {
   let speed = 0
   const load = {
     port: to,
     key: CHANNEL,
-    clients: CLIENTS,
-    pipeline: PIPELINE,
+    clients,
+    pipeline,
     valueBytes: VALUE_BYTES,
   }
   const publish = (count: number) =>
@@ -118,14 +123,14 @@ async function besideRedis(
           if (i === 0) return { name: 'publisher', pid }
           return { name: i + 1 === listensAt ? 'subscriber' : 'idle', pid }
         }),
-      drive: driver(cluster.respPort(1), own),
+      drive: publishDrive(cluster.respPort(1), own),
       hold: () => cluster.hold(),
       release: () => cluster.release(),
     }
     const redis: Contender = {
       name: 'redis',
       processes: () => [{ name: 'redis', pid: server.pid }],
-      drive: driver(server.port, other),
+      drive: publishDrive(server.port, other),
       hold: () => process.kill(server.pid, 'SIGSTOP'),
       release: () => process.kill(server.pid, 'SIGCONT'),
     }

@@ -1,6 +1,6 @@
 // Where the time of a command goes: a CPU profile of each node under redis-benchmark or gRPC sessions, by function.
 //
-//   npx node bench/profile.ts [connections] [pipeline] [seconds] [resp|session]     50 64 5 resp
+//   npx node bench/profile.ts [connections] [pipeline] [seconds] [resp|session|publish]     50 64 5 resp
 //
 // The profiles begin after a warm-up, so that compiling is not in them. The files
 // are left in the working directory, for the browser's own tools.
@@ -13,6 +13,7 @@ import { redisDrive } from './bench-context.ts'
 import { Cluster, type Leader, NODES } from './cluster.ts'
 import type { Driven } from './contender.ts'
 import { OUR_LOAD, ourLoad } from './phase-brokers.ts'
+import { Listener, publishDrive } from './phase-pubsub.ts'
 import { threadSeconds } from './processes.ts'
 
 const KEY = 'bench-profile'
@@ -129,6 +130,18 @@ function sessions(clients: number, frame: number): Drive {
   return (seconds, { grpc }) => ourLoad({ ...load, address: `127.0.0.1:${grpc}`, seconds })
 }
 
+/** PUBLISH, with one subscriber on another node. */
+function publishing(cluster: Cluster, clients: number, pipeline: number): Drive {
+  let listener: { readonly node: number; readonly drive: (seconds: number) => Promise<Driven> }
+  return (seconds, { node, resp }) => {
+    if (listener?.node !== node) {
+      const ear = new Listener(cluster.respPort((node % NODES) + 1))
+      listener = { node, drive: publishDrive(resp, ear, clients, pipeline) }
+    }
+    return listener.drive(seconds)
+  }
+}
+
 /** Turns and durable writes so far, of each node. */
 function counters(cluster: Cluster): Promise<number[][]> {
   return Promise.all(
@@ -141,8 +154,13 @@ async function main(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'slotcast-profile-'))
   const cluster = await Cluster.start(directory, '--inspect=127.0.0.1:0')
   try {
+    const kind = process.argv[5]
     const drive =
-      process.argv[5] === 'session' ? sessions(clients, pipeline) : commands(clients, pipeline)
+      kind === 'publish'
+        ? publishing(cluster, clients, pipeline)
+        : kind === 'session'
+          ? sessions(clients, pipeline)
+          : commands(clients, pipeline)
     // Twice: the first tells redis-benchmark how many commands that is.
     await drive(WARM_UP_SECONDS, await cluster.leaderOf(KEY))
     await drive(WARM_UP_SECONDS, await cluster.leaderOf(KEY))
@@ -162,7 +180,7 @@ async function main(): Promise<void> {
     const after = await counters(cluster)
     const threads = pids.map(threadSeconds)
     const rate = Math.round(driven.commands / driven.seconds)
-    console.log(`${clients} x ${pipeline}: ${rate} XADD/s, ${driven.commands} commands`)
+    console.log(`${clients} x ${pipeline}: ${rate} commands/s, ${driven.commands} commands`)
     for (const [i, inspector] of inspectors.entries()) {
       const { profile } = (await inspector.call('Profiler.stop')) as { profile: Profile }
       inspector.close()

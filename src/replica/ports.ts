@@ -132,7 +132,10 @@ export type Envelope = {
 export interface Network {
   /** False: the link is down or its buffer full, and the envelope is lost. Raft repeats. */
   send(to: NodeId, envelope: Envelope): boolean
-  /** Bytes that the link to a peer has left for what may be lost. Absent: it has no bound. */
+  /**
+   * Bytes that the link to a peer has left for what may be lost. Infinity, as when it is
+   * absent: nothing waits, and nobody reads what was sent before this turn.
+   */
   room?(to: NodeId): number
 }
 

@@ -23,6 +23,8 @@ const PAYLOAD = (2 << 3) | 2
 const SEQUENCE = (3 << 3) | 0
 
 const CAPACITY_MIN = 1024
+/** Larger buffers are not written to again. */
+const KEPT_BYTES_MAX = 1024 * 1024
 /** A loop beats a call that copies. */
 const COPY_LOOP_BYTES = 32
 const HASH_BYTES = 8
@@ -46,8 +48,9 @@ export class Parcel {
   #length = 0
   /** The messages in it. */
   publications = 0
-  /** Bytes at which the last one ended: the next begins with as much. */
-  #usual = CAPACITY_MIN
+  /** What was taken last and may still be read, and what may be written to again. */
+  #taken = EMPTY
+  #spare = EMPTY
 
   get length(): number {
     return this.#length
@@ -109,16 +112,24 @@ export class Parcel {
     this.#bytes[this.#length++] = 1
   }
 
-  /** The bytes so far, which are the taker's; the parcel is empty again. */
+  /** The bytes so far, good until `reclaim` and the take behind it; the parcel is empty again. */
   take(): Buffer {
     const taken = this.#bytes.subarray(0, this.#length)
-    this.#usual = Math.max(CAPACITY_MIN, this.#length)
+    this.#taken = this.#bytes.length > KEPT_BYTES_MAX ? EMPTY : this.#bytes
+    this.#bytes = this.#spare
+    this.#spare = EMPTY
     this.clear()
     return taken
   }
 
+  /** Nobody reads any more what was taken. */
+  reclaim(): void {
+    if (this.#taken.length === 0) return
+    this.#spare = this.#taken
+    this.#taken = EMPTY
+  }
+
   clear(): void {
-    this.#bytes = EMPTY
     this.#length = 0
     this.publications = 0
   }
@@ -149,7 +160,7 @@ export class Parcel {
   #reserve(count: number): void {
     const need = this.#length + count
     if (need <= this.#bytes.length) return
-    let capacity = Math.max(this.#bytes.length * 2, this.#usual)
+    let capacity = Math.max(this.#bytes.length * 2, CAPACITY_MIN)
     while (capacity < need) capacity *= 2
     const grown = Buffer.allocUnsafe(capacity)
     this.#bytes.copy(grown, 0, 0, this.#length)

@@ -138,7 +138,10 @@ export class Peers {
       if (!peer.up) continue
       const { parcel, untold, unasked } = peer
       if (parcel.length === 0 && change === null && !untold && !unasked) continue
-      if (parcel.length > room(peer.id) || room(peer.id) === 0) {
+      const left = room(peer.id)
+      // Nothing waits: what was sent before is on its way as bytes of the link's own.
+      if (left === Number.POSITIVE_INFINITY) parcel.reclaim()
+      if (parcel.length > left || left === 0) {
         this.#dropped.add(parcel.publications)
         parcel.clear()
         if (change !== null) peer.untold = true

@@ -125,3 +125,20 @@ test('garbage is read or refused, never beyond its end', () => {
     { seed: 2, numRuns: 3000 },
   )
 })
+
+test('what was taken stays as it is until it is given back, whatever is put in meanwhile', () => {
+  const parcel = new Parcel()
+  const takes: { readonly bytes: Buffer; readonly copy: Buffer }[] = []
+  for (let i = 0; i < 10; i += 1) {
+    put(parcel, 'c', String(i).repeat(50), i + 1)
+    const bytes = parcel.take()
+    takes.push({ bytes, copy: Buffer.from(bytes) })
+  }
+  for (const { bytes, copy } of takes) assert.ok(bytes.equals(copy))
+  parcel.reclaim()
+  put(parcel, 'c', 'last', 11)
+  const last = parcel.take()
+  put(parcel, 'c', 'again', 12)
+  assert.deepEqual(read(last).said, [{ channel: 'c', payload: 'last', sequence: 11 }])
+  assert.equal(parcel.take().buffer, takes.at(-1)?.bytes.buffer, 'what was given back is used')
+})
