@@ -62,15 +62,8 @@ export function publishDrive(
   pipeline = PIPELINE,
 ): (seconds: number) => Promise<Driven> {
   let speed = 0
-  const load = {
-    port: to,
-    key: CHANNEL,
-    clients,
-    pipeline,
-    valueBytes: VALUE_BYTES,
-  }
-  const publish = (count: number) =>
-    redisBenchmark({ ...load, count }, (key, value) => ['PUBLISH', key, value])
+  const command = ['PUBLISH', CHANNEL, 'x'.repeat(VALUE_BYTES)]
+  const publish = (count: number) => redisBenchmark({ port: to, command, clients, pipeline, count })
   return async seconds => {
     if (speed === 0) {
       await publish(COUNT_FIRST)

@@ -1,6 +1,8 @@
 // Where the time of a command goes: a CPU profile of each node under redis-benchmark or gRPC sessions, by function.
 //
-//   npx node bench/profile.ts [connections] [pipeline] [seconds] [resp|session|publish]     50 64 5 resp
+//   npx node bench/profile.ts [connections] [pipeline] [seconds] [what]     50 64 5 xadd
+//
+// What: xadd, session (XADD over gRPC), lpush, rpop, lrange, xrange, set, get, publish (one subscriber on another node).
 //
 // The profiles begin after a warm-up, so that compiling is not in them. The files
 // are left in the working directory, for the browser's own tools.
@@ -9,12 +11,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sessionProtocol } from '../src/bench-grpc.ts'
-import { redisDrive } from './bench-context.ts'
+import { redisDrive, VALUE_BYTES } from './bench-context.ts'
 import { Cluster, type Leader, NODES } from './cluster.ts'
 import type { Driven } from './contender.ts'
 import { OUR_LOAD, ourLoad } from './phase-brokers.ts'
 import { Listener, publishDrive } from './phase-pubsub.ts'
 import { threadSeconds } from './processes.ts'
+import { redisBenchmark, xadd } from './redis.ts'
 
 const KEY = 'bench-profile'
 const INTERVAL_US = 250
@@ -118,9 +121,34 @@ function show(
 
 type Drive = (seconds: number, leader: Leader) => Promise<Driven>
 
-function commands(clients: number, pipeline: number): Drive {
-  const drive = redisDrive(KEY, clients, pipeline)
-  return (seconds, { resp }) => drive(seconds, resp)
+const VALUE = 'x'.repeat(VALUE_BYTES)
+const FILL_COUNT = 1_000
+
+/** What is asked again and again, and what fills the key for it. */
+const COMMANDS: Readonly<Record<string, { words: string[]; fill?: string[] }>> = {
+  xadd: { words: xadd(KEY, VALUE_BYTES) },
+  lpush: { words: ['LPUSH', KEY, VALUE] },
+  // Of a list that is moved from one end to the other: it stays as long as it is.
+  rpop: { words: ['RPOPLPUSH', KEY, KEY], fill: ['LPUSH', KEY, VALUE] },
+  lrange: { words: ['LRANGE', KEY, '0', '9'], fill: ['LPUSH', KEY, VALUE] },
+  xrange: { words: ['XRANGE', KEY, '-', '+', 'COUNT', '10'], fill: xadd(KEY, VALUE_BYTES) },
+  set: { words: ['SET', KEY, VALUE] },
+  get: { words: ['GET', KEY], fill: ['SET', KEY, VALUE] },
+}
+
+function commands(what: string, clients: number, pipeline: number): Drive {
+  const { words, fill } = COMMANDS[what] ?? {}
+  if (words === undefined)
+    throw new Error(`one of ${Object.keys(COMMANDS).join(', ')}, session, publish`)
+  const drive = redisDrive(words, clients, pipeline)
+  let isFilled = fill === undefined
+  return async (seconds, { resp: port }) => {
+    if (!isFilled && fill !== undefined) {
+      await redisBenchmark({ port, command: fill, clients: 1, pipeline: 100, count: FILL_COUNT })
+      isFilled = true
+    }
+    return drive(seconds, port)
+  }
 }
 
 /** `frame` calls a frame, and some frames in flight. */
@@ -132,14 +160,19 @@ function sessions(clients: number, frame: number): Drive {
 
 /** PUBLISH, with one subscriber on another node. */
 function publishing(cluster: Cluster, clients: number, pipeline: number): Drive {
-  let listener: { readonly node: number; readonly drive: (seconds: number) => Promise<Driven> }
+  let known: { readonly node: number; readonly drive: (seconds: number) => Promise<Driven> }
   return (seconds, { node, resp }) => {
-    if (listener?.node !== node) {
+    if (known?.node !== node) {
       const ear = new Listener(cluster.respPort((node % NODES) + 1))
-      listener = { node, drive: publishDrive(resp, ear, clients, pipeline) }
+      known = { node, drive: publishDrive(resp, ear, clients, pipeline) }
     }
-    return listener.drive(seconds)
+    return known.drive(seconds)
   }
+}
+
+function driveOf(what: string, cluster: Cluster, clients: number, pipeline: number): Drive {
+  if (what === 'publish') return publishing(cluster, clients, pipeline)
+  return what === 'session' ? sessions(clients, pipeline) : commands(what, clients, pipeline)
 }
 
 /** Turns and durable writes so far, of each node. */
@@ -154,13 +187,8 @@ async function main(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'slotcast-profile-'))
   const cluster = await Cluster.start(directory, '--inspect=127.0.0.1:0')
   try {
-    const kind = process.argv[5]
-    const drive =
-      kind === 'publish'
-        ? publishing(cluster, clients, pipeline)
-        : kind === 'session'
-          ? sessions(clients, pipeline)
-          : commands(clients, pipeline)
+    const what = process.argv[5] ?? 'xadd'
+    const drive = driveOf(what, cluster, clients, pipeline)
     // Twice: the first tells redis-benchmark how many commands that is.
     await drive(WARM_UP_SECONDS, await cluster.leaderOf(KEY))
     await drive(WARM_UP_SECONDS, await cluster.leaderOf(KEY))
@@ -180,7 +208,7 @@ async function main(): Promise<void> {
     const after = await counters(cluster)
     const threads = pids.map(threadSeconds)
     const rate = Math.round(driven.commands / driven.seconds)
-    console.log(`${clients} x ${pipeline}: ${rate} commands/s, ${driven.commands} commands`)
+    console.log(`${clients} x ${pipeline}: ${rate} ${what}/s, ${driven.commands} commands`)
     for (const [i, inspector] of inspectors.entries()) {
       const { profile } = (await inspector.call('Profiler.stop')) as { profile: Profile }
       inspector.close()
