@@ -97,8 +97,9 @@ export class Broker implements SessionOwner {
       this.#soonAsked = false
       if (this.#flushWanted) this.flush()
     }
-    const { metrics, logger, self, schedule } = ports
-    this.pubsub = new PubSub({ self, logger, metrics, schedule: schedule ?? (() => {}) })
+    const { clock, metrics, logger, random, self } = ports
+    const schedule = ports.schedule ?? (() => {})
+    this.pubsub = new PubSub({ clock, logger, metrics, random, schedule, self })
     this.keyspaceEvents = new KeyspaceEvents(this.pubsub, this.settings)
     this.#road = new Road({
       ports,

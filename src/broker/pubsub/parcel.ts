@@ -17,6 +17,8 @@ const CHANNELS = (2 << 3) | 2
 const LEFT_CHANNELS = (3 << 3) | 2
 const PATTERNS = (4 << 3) | 2
 const LEFT_PATTERNS = (5 << 3) | 2
+const VERSION = (6 << 3) | 0
+const BASE = (7 << 3) | 0
 /** Fields of Publication. */
 const CHANNEL = (1 << 3) | 2
 const PAYLOAD = (2 << 3) | 2
@@ -41,6 +43,9 @@ export type Interest = {
   /** Patterns, as latin1 text. */
   readonly patterns: readonly string[]
   readonly leftPatterns: readonly string[]
+  /** Counts changes; the one that this was made to is `base`, which means nothing where it is anew. */
+  readonly version: number
+  readonly base: number
 }
 
 export class Parcel {
@@ -85,8 +90,12 @@ export class Parcel {
     this.publications += 1
   }
 
-  interest({ anew, channels, leftChannels, patterns, leftPatterns }: Interest): void {
+  interest(interest: Interest): void {
+    const { anew, channels, leftChannels, patterns, leftPatterns, version, base } = interest
     const inner =
+      2 +
+      varintBytes(version) +
+      varintBytes(base) +
       (anew ? 2 : 0) +
       hashesBytes(channels) +
       hashesBytes(leftChannels) +
@@ -103,6 +112,10 @@ export class Parcel {
     this.#hashes(LEFT_CHANNELS, leftChannels)
     this.#texts(PATTERNS, patterns)
     this.#texts(LEFT_PATTERNS, leftPatterns)
+    this.#bytes[this.#length++] = VERSION
+    this.#number(version)
+    this.#bytes[this.#length++] = BASE
+    this.#number(base)
   }
 
   /** Asks the peer for all that it wants to hear. */
@@ -315,6 +328,8 @@ function readPublication(bytes: Buffer, fields: Fields, reader: ParcelReader): v
 
 function readInterest(bytes: Buffer, fields: Fields, reader: ParcelReader): void {
   let anew = false
+  let version = 0
+  let base = 0
   const channels: number[] = []
   const leftChannels: number[] = []
   const patterns: string[] = []
@@ -325,9 +340,12 @@ function readInterest(bytes: Buffer, fields: Fields, reader: ParcelReader): void
     else if (tag === LEFT_CHANNELS) readHashes(bytes, fields, leftChannels)
     else if (tag === PATTERNS) patterns.push(readText(bytes, fields))
     else if (tag === LEFT_PATTERNS) leftPatterns.push(readText(bytes, fields))
+    else if (tag === VERSION) version = fields.number()
+    else if (tag === BASE) base = fields.number()
     else fields.skip(tag)
   }
-  if (!fields.bad) reader.interest({ anew, channels, leftChannels, patterns, leftPatterns })
+  if (fields.bad) return
+  reader.interest({ anew, channels, leftChannels, patterns, leftPatterns, version, base })
 }
 
 function readHashes(bytes: Buffer, fields: Fields, hashes: number[]): void {

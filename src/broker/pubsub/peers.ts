@@ -1,13 +1,14 @@
 // What other nodes want to hear, and what is on its way to them.
 //
 // Each node tells its peers of every channel (by hash) and every pattern that somebody
-// on it listens to: changes, and all of it when a peer asks. A peer asks when its link
-// comes up, for it alone knows when words to it may have been lost. Messages go where somebody listens, once a node, in the parcel of the turn.
+// on it listens to: all of it when a link comes up, then changes. Changes are counted, and
+// the count is told every second: who missed one, for links lose words, asks for all again.
+// Messages go where somebody listens, once a node, in the parcel of the turn.
 // A peer that takes nothing costs a bound of bytes and then its messages, which are
 // counted; nobody waits for it.
 
 import type { Counter, Metrics } from '../../base/metrics.ts'
-import type { NodeId } from '../../base/types.ts'
+import type { Ms, NodeId } from '../../base/types.ts'
 import { channelHash } from './channel-hash.ts'
 import { type Interest, Parcel } from './parcel.ts'
 import { PatternIndex } from './pattern-index.ts'
@@ -15,6 +16,9 @@ import type { Registry, SubjectKind } from './registry.ts'
 
 /** Messages that one turn gathers for one peer: what a link takes at once, and no more memory than that. */
 export const PARCEL_BYTES_MAX = 8 * 1024 * 1024
+
+/** How often peers are told the count of changes, if nothing changes. */
+const TELL_EVERY_MS: Ms = 1_000
 
 /** A peer, as far as pub/sub goes. */
 export class Peer {
@@ -28,6 +32,8 @@ export class Peer {
   untold = false
   /** Nor is known what it wants: it is to be asked. */
   unasked = false
+  /** Up to which of its changes it is known what it wants; -1: not at all. */
+  known = -1
 
   constructor(id: NodeId) {
     this.id = id
@@ -46,13 +52,20 @@ export class Peers {
   /** What changed since the last turn: whether it is wanted now. */
   readonly #changedChannels = new Map<number, boolean>()
   readonly #changedPatterns = new Map<string, boolean>()
+  /** Counts the changes of what is wanted here. */
+  #version: number
+  /** When the version was last told to all. */
+  #toldAt: Ms
   readonly #sentMessages: Counter
   readonly #sentBytes: Counter
   readonly #interestBytes: Counter
   readonly #dropped: Counter
 
-  constructor(registry: Registry, metrics: Metrics) {
+  /** @param version where counting begins: chance tells one life of a node from another */
+  constructor(registry: Registry, metrics: Metrics, version: number, now: Ms) {
     this.#registry = registry
+    this.#version = version
+    this.#toldAt = now
     this.#sentMessages = metrics.counter(
       'pubsub_peer_sent_messages_total',
       'Messages on channels sent to peers where somebody listens.',
@@ -98,16 +111,22 @@ export class Peers {
     if ((before === 0) !== (now === 0)) this.#changedChannels.set(hash, now > 0)
   }
 
-  /** What a peer says of itself. */
-  heard(peer: Peer, { anew, channels, leftChannels, patterns, leftPatterns }: Interest): void {
+  /** What a peer says of itself. @returns whether anything changed */
+  heard(peer: Peer, interest: Interest): boolean {
+    const { anew, channels, leftChannels, patterns, leftPatterns, version, base } = interest
     if (anew) {
       peer.channels.clear()
       peer.patterns.clear()
-    }
+    } else if (base !== peer.known) {
+      peer.unasked = true
+      return false
+    } else if (base === version) return false
+    peer.known = version
     for (const hash of channels) peer.channels.add(hash)
     for (const hash of leftChannels) peer.channels.delete(hash)
     for (const pattern of patterns) peer.patterns.set(pattern, true)
     for (const pattern of leftPatterns) peer.patterns.delete(pattern)
+    return true
   }
 
   /** Puts a message into the parcel of `peer`, unless it is full. */
@@ -132,8 +151,8 @@ export class Peers {
    *
    * @param room bytes that the link to a peer has left for pub/sub
    */
-  collect(room: (to: NodeId) => number, send: (to: NodeId, bytes: Buffer) => void): void {
-    const change = this.#takeChange()
+  collect(now: Ms, room: (to: NodeId) => number, send: (to: NodeId, bytes: Buffer) => void): void {
+    const change = this.#takeChange(now)
     for (const peer of this.#peers.values()) {
       if (!peer.up) continue
       const { parcel, untold, unasked } = peer
@@ -167,14 +186,20 @@ export class Peers {
     peer.unasked = true
   }
 
-  #takeChange(): Interest | null {
-    if (this.#changedChannels.size === 0 && this.#changedPatterns.size === 0) return null
+  /** What changed since the last turn; nothing but the version when that is due; or null. */
+  #takeChange(now: Ms): Interest | null {
+    const base = this.#version
+    if (this.#changedChannels.size > 0 || this.#changedPatterns.size > 0) this.#version += 1
+    else if (now - this.#toldAt < TELL_EVERY_MS) return null
+    this.#toldAt = now
     const change = {
       anew: false,
       channels: namesOf(this.#changedChannels, true),
       leftChannels: namesOf(this.#changedChannels, false),
       patterns: namesOf(this.#changedPatterns, true),
       leftPatterns: namesOf(this.#changedPatterns, false),
+      version: this.#version,
+      base,
     }
     this.#changedChannels.clear()
     this.#changedPatterns.clear()
@@ -188,6 +213,8 @@ export class Peers {
       leftChannels: [],
       patterns: [...this.#registry.patterns.patterns()],
       leftPatterns: [],
+      version: this.#version,
+      base: 0,
     }
   }
 }

@@ -7,8 +7,10 @@
 // Where the messages of a channel go is worked out once and remembered as its route,
 // until somewhere a name gets its first listener or loses its last.
 
+import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Counter, Metrics } from '../../base/metrics.ts'
+import type { Random } from '../../base/random.ts'
 import type { NodeId, Slot } from '../../base/types.ts'
 import { channelHash } from './channel-hash.ts'
 import type { Listener, Subject } from './listener.ts'
@@ -23,6 +25,8 @@ export type PubSubPorts = {
   readonly metrics: Metrics
   /** Something waits for a peer: a turn should end soon. */
   readonly schedule: () => void
+  readonly clock: Pick<Clock, 'monotonic'>
+  readonly random: Pick<Random, 'below'>
 }
 
 /** Where the messages of one channel go. */
@@ -39,6 +43,8 @@ type Route = {
 /** Remembered routes; then all are forgotten, and sequences begin anew. */
 const ROUTES_MAX = 65_536
 const ROUTE_NAMES_BYTES_MAX = 8 * 1024 * 1024
+/** Where the count of changes begins, at most: far from where one ends. */
+const FIRST_VERSION_MAX = 2 ** 40
 const NO_PEERS: readonly Peer[] = []
 
 export class PubSub implements ParcelReader {
@@ -60,13 +66,18 @@ export class PubSub implements ParcelReader {
 
   constructor(ports: PubSubPorts) {
     this.#ports = ports
-    const { metrics } = ports
+    const { clock, metrics, random } = ports
     this.registry = new Registry((kind, name, here) => {
       this.#version += 1
       this.#peers.changed(kind, name, here)
       ports.schedule()
     })
-    this.#peers = new Peers(this.registry, metrics)
+    this.#peers = new Peers(
+      this.registry,
+      metrics,
+      1 + random.below(FIRST_VERSION_MAX),
+      clock.monotonic(),
+    )
     this.#published = metrics.counter(
       'pubsub_published_total',
       'Messages that clients of this node published.',
@@ -81,7 +92,7 @@ export class PubSub implements ParcelReader {
     )
     this.#receivedBytes = metrics.counter(
       'pubsub_peer_received_bytes_total',
-      'Bytes about pub/sub that came from peers.',
+      'Bytes of messages on channels, and of the names of these, that came from peers.',
     )
     this.#moved = metrics.counter(
       'pubsub_moved_total',
@@ -190,11 +201,12 @@ export class PubSub implements ParcelReader {
 
   // ── other nodes ─────────────────────────────────────────────────────────────
 
-  /** The link to a peer works, perhaps a new one: what it wants to hear may have changed unheard. */
+  /** The link to a peer works, perhaps a new one: what was said on an older one may not have come, either way. */
   up(id: NodeId): void {
     const peer = this.#peers.peer(id)
     peer.up = true
     peer.unasked = true
+    peer.untold = true
     this.#ports.schedule()
   }
 
@@ -206,11 +218,11 @@ export class PubSub implements ParcelReader {
     if (!gone) return
     peer.channels.clear()
     peer.patterns.clear()
+    peer.known = -1
     this.#version += 1
   }
 
   receive(from: NodeId, bytes: Buffer): void {
-    this.#receivedBytes.add(bytes.length)
     this.#from = this.#peers.peer(from)
     if (!readParcel(bytes, this))
       this.#ports.logger.error(
@@ -222,7 +234,7 @@ export class PubSub implements ParcelReader {
 
   /** The end of a turn: hands out what there is for each peer. */
   collect(room: (to: NodeId) => number, send: (to: NodeId, bytes: Buffer) => void): void {
-    this.#peers.collect(room, send)
+    this.#peers.collect(this.#ports.clock.monotonic(), room, send)
   }
 
   undelivered(id: NodeId): void {
@@ -239,6 +251,7 @@ export class PubSub implements ParcelReader {
     sequence: number,
   ): void {
     this.#received.add()
+    this.#receivedBytes.add(channelTo - channelFrom + payloadTo - payloadFrom)
     const route = this.#route(source.latin1Slice(channelFrom, channelTo))
     if (route.channel === null && route.patterns.length === 0) return
     const publication = this.#publication
@@ -251,8 +264,7 @@ export class PubSub implements ParcelReader {
   /** For the parcel: what another node wants to hear. */
   interest(interest: Interest): void {
     if (this.#from === null) return
-    this.#peers.heard(this.#from, interest)
-    this.#version += 1
+    if (this.#peers.heard(this.#from, interest)) this.#version += 1
   }
 
   /** For the parcel: another node asks what somebody here listens to. */

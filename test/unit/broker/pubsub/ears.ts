@@ -33,6 +33,7 @@ export class WiredNode {
   readonly metrics = new Metrics()
   readonly pubsub: PubSub
   readonly peers = new Map<number, WiredNode>()
+  now = 0
   /** Bytes that every link has left. */
   room = Number.POSITIVE_INFINITY
   /** Links swallow what they are given, and say so. */
@@ -45,6 +46,8 @@ export class WiredNode {
       logger: quiet,
       metrics: this.metrics,
       schedule: () => {},
+      clock: { monotonic: () => this.now },
+      random: { below: () => 1000 * id },
     })
   }
 

@@ -47,6 +47,8 @@ const interest: fc.Arbitrary<Interest> = fc.record(
     leftChannels: hashes,
     patterns: fc.array(text, { maxLength: 5 }),
     leftPatterns: fc.array(text, { maxLength: 5 }),
+    version: fc.nat(),
+    base: fc.nat(),
   },
   { noNullPrototype: true },
 )
@@ -84,6 +86,8 @@ test('the bytes are those that peer.proto says', () => {
     leftChannels: [7],
     patterns: ['a*'],
     leftPatterns: ['b?'],
+    version: 300,
+    base: 299,
   })
   const decoded = PubSub.decode(parcel.take())
   assert.equal(decoded.ask, true)
@@ -92,6 +96,8 @@ test('the bytes are those that peer.proto says', () => {
   assert.equal(decoded.publications[0]?.payload.length, 200)
   assert.equal(Number(decoded.publications[0]?.sequence), 300)
   assert.equal(decoded.interest?.anew, true)
+  assert.equal(Number(decoded.interest?.version), 300)
+  assert.equal(Number(decoded.interest?.base), 299)
   assert.deepEqual(decoded.interest?.channels.map(Number), [1, 2 ** 52 - 1])
   assert.deepEqual(decoded.interest?.leftChannels.map(Number), [7])
   assert.deepEqual(

@@ -180,11 +180,12 @@ test('sequences count the messages of a channel by publishing node, so that a ga
 
 test('two channels with one hash do not end each other', () => {
   const metrics = new Metrics()
-  const peers = new Peers(new Registry(() => {}), metrics)
+  const peers = new Peers(new Registry(() => {}), metrics, 7, 0)
   peers.peer(2).up = true
   const collect = (): string[] => {
     const told: string[] = []
     peers.collect(
+      0,
       () => Number.POSITIVE_INFINITY,
       (_to, bytes) => {
         readParcel(bytes, {
@@ -248,4 +249,23 @@ test('ten thousand subscribers get a message each', () => {
   assert.equal(a.publish('all', 'x'), 10_000)
   assert.equal(a.publish('own:77', 'y'), 1)
   assert.deepEqual(ears[77]?.heard, ['message all x', 'message own:77 y'])
+})
+
+test('a change that was lost without a word is asked for within a second', () => {
+  const [a, b, c] = three()
+  const ear = new Ear()
+  const wire = b.peers.get(1) as WiredNode
+  b.peers.delete(1)
+  b.pubsub.registry.subscribe(ear.listener, 'news')
+  b.turn()
+  b.peers.set(1, wire)
+  settle([a, b, c])
+  a.publish('news', 'missed')
+  settle([a, b, c])
+  assert.equal(ear.heard.length, 0)
+  b.now += 1_000
+  settle([a, b, c])
+  a.publish('news', 'heard')
+  settle([a, b, c])
+  assert.deepEqual(ear.heard, ['message news heard'])
 })

@@ -332,6 +332,10 @@ export interface Interest {
   patterns: Buffer[];
   /** Patterns that nobody listens to any more. */
   leftPatterns: Buffer[];
+  /** Counts the sender's changes, from a random number on. Told now and then without a change. */
+  version: bigint;
+  /** The version that the change was made to, absent where it is anew. Who has another one asks. */
+  base: bigint;
 }
 
 /** A message that a client published on a channel. */
@@ -1263,7 +1267,7 @@ export const PubSub: MessageFns<PubSub> = {
 };
 
 function createBaseInterest(): Interest {
-  return { anew: false, channels: [], leftChannels: [], patterns: [], leftPatterns: [] };
+  return { anew: false, channels: [], leftChannels: [], patterns: [], leftPatterns: [], version: 0n, base: 0n };
 }
 
 export const Interest: MessageFns<Interest> = {
@@ -1296,6 +1300,18 @@ export const Interest: MessageFns<Interest> = {
     }
     for (const v of message.leftPatterns) {
       writer.uint32(42).bytes(v!);
+    }
+    if (message.version !== 0n) {
+      if (BigInt.asUintN(64, message.version) !== message.version) {
+        throw new globalThis.Error("value provided for field message.version of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.version);
+    }
+    if (message.base !== 0n) {
+      if (BigInt.asUintN(64, message.base) !== message.base) {
+        throw new globalThis.Error("value provided for field message.base of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.base);
     }
     return writer;
   },
@@ -1373,6 +1389,22 @@ export const Interest: MessageFns<Interest> = {
             message.leftPatterns.push(Buffer.from(reader.bytes()));
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.version = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.base = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1402,6 +1434,8 @@ export const Interest: MessageFns<Interest> = {
         : globalThis.Array.isArray(object?.left_patterns)
         ? object.left_patterns.map((e: any) => Buffer.from(bytesFromBase64(e)))
         : [],
+      version: isSet(object.version) ? BigInt(object.version) : 0n,
+      base: isSet(object.base) ? BigInt(object.base) : 0n,
     };
   },
 
@@ -1422,6 +1456,12 @@ export const Interest: MessageFns<Interest> = {
     if (message.leftPatterns?.length) {
       obj.leftPatterns = message.leftPatterns.map((e) => base64FromBytes(e));
     }
+    if (message.version !== 0n) {
+      obj.version = message.version.toString();
+    }
+    if (message.base !== 0n) {
+      obj.base = message.base.toString();
+    }
     return obj;
   },
 
@@ -1435,6 +1475,8 @@ export const Interest: MessageFns<Interest> = {
     message.leftChannels = object.leftChannels?.map((e) => BigInt(e)) || [];
     message.patterns = object.patterns?.map((e) => e) || [];
     message.leftPatterns = object.leftPatterns?.map((e) => e) || [];
+    message.version = (object.version !== undefined && object.version !== null) ? BigInt(object.version) : 0n;
+    message.base = (object.base !== undefined && object.base !== null) ? BigInt(object.base) : 0n;
     return message;
   },
 };
