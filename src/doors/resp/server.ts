@@ -37,6 +37,8 @@ export type RespDoorOptions = {
 const BACKLOG = 1024
 const STALL_CHECK_MS = 5_000
 const KEEP_ALIVE_MS = 60_000
+/** A message to all of ten thousand clients is written in slices, between which Raft gets its turn. */
+const FLUSHED_AT_ONCE_MAX = 1024
 /** How long `stop` waits for replies to be taken. */
 const CLOSE_GRACE_MS = 1_000
 
@@ -130,13 +132,17 @@ export class RespDoor implements Door {
       done()
     })
     for (const connection of this.#connections) connection.close('the node stops')
-    this.#flush()
+    while (this.#dirty.length > 0) this.#flush()
   }
 
   dirty(connection: Connection): void {
     this.#dirty.push(connection)
-    if (this.#flushAsked) return
     // Mostly the desk's flush comes first; this one is for what happens outside of turns.
+    this.#askFlush()
+  }
+
+  #askFlush(): void {
+    if (this.#flushAsked) return
     this.#flushAsked = true
     setImmediate(this.#onImmediate)
   }
@@ -170,8 +176,14 @@ export class RespDoor implements Door {
   #flush(): void {
     if (this.#dirty.length === 0) return
     const dirty = this.#dirty
-    this.#dirty = []
-    for (const connection of dirty) connection.flush()
+    if (dirty.length <= FLUSHED_AT_ONCE_MAX) {
+      this.#dirty = []
+      for (const connection of dirty) connection.flush()
+      return
+    }
+    this.#dirty = dirty.slice(FLUSHED_AT_ONCE_MAX)
+    for (let i = 0; i < FLUSHED_AT_ONCE_MAX; i += 1) dirty[i]?.flush()
+    this.#askFlush()
   }
 
   #checkStalls(): void {
