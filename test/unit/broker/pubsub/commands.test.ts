@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { limits } from '../../../../src/base/limits.ts'
 import { slotOf } from '../../../../src/base/slot.ts'
-import { SHARD_CHANNELS } from '../../../../src/broker/pubsub/kinds.ts'
+import { refusalOf, SHARD_CHANNELS } from '../../../../src/broker/pubsub/kinds.ts'
 import type { Publication } from '../../../../src/broker/pubsub/publication.ts'
 import type { Client } from '../../../../src/broker/session.ts'
 import type { Reply } from '../../../../src/machine/reply.ts'
@@ -190,6 +190,11 @@ test('who subscribes is bounded, in number and in length, and all or nothing', (
   client.send('PUBLISH', 'x'.repeat(limits.channelBytesMax + 1), 'm')
   for (const text of client.sent) assert.match(text, /^ERR (channel|pattern) is longer than/)
   assert.equal(client.session.subscribed, false)
+  const { registry } = rig.broker.pubsub
+  const { listener } = new Ear()
+  const most = limits.subscriptionsPerClientMax
+  assert.equal(refusalOf(SHARD_CHANNELS, registry, listener, most, 1), null)
+  assert.match(String(refusalOf(SHARD_CHANNELS, registry, listener, most + 1, 1)?.text), /at most/)
   rig.memoryFull = true
   client.send('SUBSCRIBE', 'ok')
   assert.match(client.sent.at(-1) ?? '', /^OOM/)
