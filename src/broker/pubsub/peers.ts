@@ -97,6 +97,21 @@ export class Peers {
     return peer
   }
 
+  /** The link to `peer` broke; or it is `gone`, and wants nothing until it says so. */
+  lost(peer: Peer, gone: boolean): void {
+    peer.up = false
+    this.#drop(peer)
+    if (!gone) return
+    peer.channels.clear()
+    peer.patterns.clear()
+    peer.known = -1
+  }
+
+  #drop({ parcel }: Peer): void {
+    this.#dropped.add(parcel.publications)
+    parcel.clear()
+  }
+
   /** A name got its first listener here, or lost its last. */
   changed(kind: SubjectKind, name: string, here: boolean): void {
     if (kind === 'pattern') {
@@ -161,8 +176,7 @@ export class Peers {
       // Nothing waits: what was sent before is on its way as bytes of the link's own.
       if (left === Number.POSITIVE_INFINITY) parcel.reclaim()
       if (parcel.length > left || left === 0) {
-        this.#dropped.add(parcel.publications)
-        parcel.clear()
+        this.#drop(peer)
         if (change !== null) peer.untold = true
         continue
       }

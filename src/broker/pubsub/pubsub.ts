@@ -212,14 +212,8 @@ export class PubSub implements ParcelReader {
 
   /** The link broke, or the peer is `gone`. It says what it wants to hear when it comes back. */
   down(id: NodeId, gone: boolean): void {
-    const peer = this.#peers.peer(id)
-    peer.up = false
-    peer.parcel.clear()
-    if (!gone) return
-    peer.channels.clear()
-    peer.patterns.clear()
-    peer.known = -1
-    this.#version += 1
+    this.#peers.lost(this.#peers.peer(id), gone)
+    if (gone) this.#version += 1
   }
 
   receive(from: NodeId, bytes: Buffer): void {
