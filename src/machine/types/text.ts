@@ -7,11 +7,11 @@
 // what it holds: a cut therefore shares it.
 
 import type { Argv } from '../../base/argv.ts'
-import { assert } from '../../base/assert.ts'
 import type { Reader, Writer } from '../../base/bytes.ts'
+import { limits } from '../../base/limits.ts'
 import { integerOf, parseInteger } from '../integers.ts'
 import { bulk, type Reply, text } from '../reply.ts'
-import type { Builder, Cut } from './part.ts'
+import { type Builder, type Cut, flawAtEnd } from './part.ts'
 import type { Value } from './value.ts'
 
 /** A whole number of 64 bits; text of one character a byte; bytes. */
@@ -170,29 +170,35 @@ export class TextBuilder implements Builder<Text> {
   #content: Content | null = null
   #filled = 0
 
-  read(reader: Reader): void {
+  read(reader: Reader): string | null {
     if (this.#content === null) {
       const kind = reader.u8()
-      if (kind === INTEGER) this.#content = reader.signed()
-      else if (kind === SHORT) this.#content = reader.latin1()
-      else if (kind === BYTES) this.#content = Buffer.allocUnsafeSlow(reader.count())
-      else assert(false, `a string of kind ${kind} is unknown`)
+      if (kind === INTEGER) {
+        this.#content = reader.signed()
+      } else if (kind === SHORT) {
+        this.#content = reader.latin1()
+      } else if (kind === BYTES) {
+        const length = reader.count()
+        if (length > limits.valueBytesMax) return `a string of ${length} bytes is too long`
+        this.#content = Buffer.allocUnsafeSlow(length)
+      } else {
+        return `a string of kind ${kind} is unknown`
+      }
     }
     const content = this.#content
     if (typeof content === 'object') {
       const more = reader.raw(reader.left)
-      assert(this.#filled + more.length <= content.length, 'a string has the bytes it said')
+      if (this.#filled + more.length > content.length) return 'a string has the bytes it said'
       more.copy(content, this.#filled)
       this.#filled += more.length
     }
-    assert(reader.left === 0, 'a part is read whole')
+    return flawAtEnd(reader)
   }
 
-  finish(): Text {
+  finish(): Text | string {
     const content = this.#content
-    assert(content !== null, 'a string has a part')
+    if (content === null) return 'a string has a part'
     const isWhole = typeof content !== 'object' || this.#filled === content.length
-    assert(isWhole, 'a string has all its bytes')
-    return new Text(content)
+    return isWhole ? new Text(content) : 'a string has all its bytes'
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Argv } from '../../../../src/base/argv.ts'
-import { Reader, Writer } from '../../../../src/base/bytes.ts'
+import { Writer } from '../../../../src/base/bytes.ts'
 import { BLOCK_ENTRIES_MAX, Stream } from '../../../../src/machine/types/stream.ts'
 import { StreamBuilder } from '../../../../src/machine/types/stream-builder.ts'
 import {
@@ -15,6 +15,7 @@ import {
   nextId,
   type StreamId,
 } from '../../../../src/machine/types/stream-id.ts'
+import { built } from './built.ts'
 
 type Row = { id: StreamId; words: string[] }
 
@@ -61,9 +62,7 @@ function cutParts(cut: { write(writer: Writer, bytesMax: number): boolean }, byt
 }
 
 function rebuilt(found: readonly Buffer[]): Stream {
-  const builder = new StreamBuilder()
-  for (const part of found) builder.read(new Reader(part))
-  return builder.finish()
+  return built(new StreamBuilder(), found)
 }
 
 // The model: an array of rows. IDs jump by tiny and by huge steps, so that both halves
