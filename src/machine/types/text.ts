@@ -32,15 +32,24 @@ const EMBEDDED_BYTES_MAX = 44
 
 /** Word i as a string holds it. Owns its memory. */
 export function contentOf(argv: Argv, i: number): Content {
-  const length = argv.length(i)
-  if (length <= INTEGER_BYTES_MAX) {
+  if (argv.length(i) <= INTEGER_BYTES_MAX) {
     const number = parseInteger(argv, i)
     if (number !== null) return number
   }
-  if (length <= SHORT_BYTES_MAX) return argv.latin1(i)
-  const bytes = Buffer.allocUnsafeSlow(length)
-  argv.buffer.copy(bytes, 0, argv.from(i), argv.to(i))
-  return bytes
+  return textOrBytes(argv.buffer, argv.from(i), argv.to(i))
+}
+
+/** The bytes [from, to) as a string holds them. Owns its memory. */
+export function contentFrom(bytes: Buffer, from: number, to: number): Content {
+  const number = to - from <= INTEGER_BYTES_MAX ? integerOf(bytes.latin1Slice(from, to)) : null
+  return number ?? textOrBytes(bytes, from, to)
+}
+
+function textOrBytes(bytes: Buffer, from: number, to: number): Content {
+  if (to - from <= SHORT_BYTES_MAX) return bytes.latin1Slice(from, to)
+  const own = Buffer.allocUnsafeSlow(to - from)
+  bytes.copy(own, 0, from, to)
+  return own
 }
 
 export class Text implements Value {
