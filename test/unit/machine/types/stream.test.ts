@@ -335,3 +335,12 @@ test('what comes after an ID is counted alike from either end, with gaps and tri
     { seed: 6, numRuns: 40 },
   )
 })
+
+test('saturated-counts: entries are counted up to 2^63 - 1, and a snapshot of the most is read', () => {
+  const stream = new Stream()
+  stream.entriesAdded = 2n ** 63n - 2n
+  const words = Argv.of('XADD', 's', '*', 'f', 'v')
+  for (let ms = 1; ms <= 3; ms += 1) stream.append({ ms, seq: 0 }, words, 3)
+  assert.equal(stream.entriesAdded, 2n ** 63n - 1n)
+  assert.equal(rebuilt(parts(stream, 4096)).entriesAdded, 2n ** 63n - 1n)
+})
