@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EVENT } from '../../../src/machine/key-events.ts'
 import { MachineTarget } from '../../conformance/machine-target.ts'
+import { Runner } from './run.ts'
 
 /** A machine, and what is heard of its keys. */
 async function told(classes: number): Promise<{
@@ -65,4 +66,27 @@ test('commands that came after Redis 7.0 say what their like say', async () => {
   assert.deepEqual(await does('XACKDEL s g IDS 1 1-2'), ['xdel s'])
   await does('RPUSH l a b')
   assert.deepEqual(await does('LMOVEM l m LEFT RIGHT COUNT 5 BULK'), ['rpush m', 'lpop l', 'del l'])
+})
+
+test('a value that is restored is told as new and restored, or as deleted if its time is past', () => {
+  const runner = new Runner()
+  runner.run('SET', 'k', 'v')
+  const dump = runner.reply('DUMP', 'k')
+  assert.ok('bytes' in dump)
+  let events: string[] = []
+  runner.machine.keyspace.listener = {
+    classes: -1,
+    heard: (event, key) => events.push(`${event} ${key}`),
+  }
+  const does = (...words: readonly (string | Uint8Array)[]): readonly string[] => {
+    events = []
+    runner.run(...words)
+    return events
+  }
+  assert.deepEqual(does('RESTORE', 'n', '0', dump.bytes), ['new n', 'restore n'])
+  assert.deepEqual(does('RESTORE', 'n', '0', dump.bytes), [])
+  assert.deepEqual(does('RESTORE', 'n', '0', dump.bytes, 'REPLACE'), ['new n', 'restore n'])
+  assert.deepEqual(does('RESTORE', 'n', '1', dump.bytes, 'REPLACE', 'ABSTTL'), ['del n'])
+  assert.deepEqual(does('RESTORE', 'z', '1', dump.bytes, 'ABSTTL'), [])
+  assert.deepEqual(does('DUMP', 'none'), ['keymiss none'])
 })
