@@ -77,12 +77,12 @@ class Watched {
 }
 
 /**
- * Events without what need not agree: Redis looks for a key of XREAD once more for `$`,
+ * Events without what need not agree: Redis looks for the keys of XREAD more than once,
  * and looks for keys of some commands before it reads the words that are wrong.
  */
 function withoutEchoes(events: readonly string[], isRefused: boolean): readonly string[] {
   return events.filter(
-    (event, i) => !event.startsWith('keymiss') || (!isRefused && event !== events[i - 1]),
+    (event, i) => !event.startsWith('keymiss') || (!isRefused && events.indexOf(event) === i),
   )
 }
 
