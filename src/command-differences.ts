@@ -43,8 +43,36 @@ export const DIFFERENCES: ReadonlyMap<string, string> = new Map([
     'Each node counts for itself: reads that another node served, and all before a restart, are not known.',
   ],
   [
+    'dump',
+    `The format is our own: what Redis dumps is refused by RESTORE, and the other way round. A value that takes more than ${limits.valueBytesMax} bytes is refused, since no command could carry it back.`,
+  ],
+  [
+    'restore',
+    'Takes what DUMP gave. FREQ is checked and has no effect. A time that 64 bits do not hold is refused, where Redis takes it for one that is over.',
+  ],
+  [
     'xinfo|groups',
     '`lag` is always exact. Redis does not know it once entries before the end were deleted, and says nil.',
+  ],
+  [
+    'subscribe',
+    `A channel's name has at most ${limits.channelBytesMax} bytes, a client at most ${limits.subscriptionsPerClientMax} subscriptions, a node ${limits.subscribedNamesMax} different channels and patterns. Only over RESP: gRPC sessions are refused.`,
+  ],
+  [
+    'psubscribe',
+    `A pattern has at most ${limits.patternBytesMax} bytes; matching takes at most its length times that of the channel's name.`,
+  ],
+  [
+    'ssubscribe',
+    'Served by the leader of the slot alone, also after READONLY. When leadership or the slot goes, `sunsubscribe` is pushed for each channel. In a transaction it is refused, as in Redis.',
+  ],
+  [
+    'publish',
+    'Goes to the nodes on which somebody listens, in the message that carries Raft’s of the same turn; the reply counts this node’s subscriptions, as in Redis Cluster. At most once: what a link does not take is dropped and counted (`pubsub_peer_dropped_messages_total`). Waits for the commands before it in the pipeline. What a client publishes to itself comes behind the reply, in EXEC behind all of it, as in Redis 7.2.',
+  ],
+  [
+    'spublish',
+    'Reaches the subscribers of the leader of the slot, and no other node. Waits for the commands before it in the pipeline.',
   ],
   [
     'wait',
@@ -82,7 +110,7 @@ export const DIFFERENCES: ReadonlyMap<string, string> = new Map([
   ],
   [
     'config|set',
-    'Changes `maxmemory`, `maxclients`, `timeout`, `loglevel`, `slowlog-log-slower-than`, `slowlog-max-len`, `latency-tracking`, `latency-tracking-info-percentiles` and `latency-monitor-threshold`, on this node and until it ends. The rest accepts only what holds already. `stream-node-max-entries` and its like decide where replicated state is divided, which must be the same on all replicas from the first entry on, so they are fixed.',
+    'Changes `maxmemory`, `maxclients`, `timeout`, `loglevel`, `client-output-buffer-limit` (no client may have more waiting than `cluster.limits.session_output_bytes_max`), `notify-keyspace-events` (published by the leader, on its own node, as in Redis Cluster), `slowlog-log-slower-than`, `slowlog-max-len`, `latency-tracking`, `latency-tracking-info-percentiles` and `latency-monitor-threshold`, on this node and until it ends. The rest accepts only what holds already. `stream-node-max-entries` and its like decide where replicated state is divided, which must be the same on all replicas from the first entry on, so they are fixed.',
   ],
   [
     'config|rewrite',

@@ -30,10 +30,12 @@ export type CommandFlag =
   | 'no_async_loading'
   | 'skip_slowlog'
   | 'touches_arbitrary_keys'
+  | 'pubsub'
+  | 'may_replicate'
 
 /** How one key specification finds its keys (Redis' "key specs"). */
 export type KeySpec = {
-  /** RW, RO, OW, RM and access, update, insert, delete. */
+  /** RW, RO, OW, RM and access, update, insert, delete; NOT_KEY: a sharded channel, which has a slot all the same. */
   readonly flags: readonly string[]
   readonly begin:
     | { readonly index: number }
@@ -57,6 +59,8 @@ export type Occasion = {
   readonly blocks: boolean
   /** The command waited and is run again: it waits on if none of its keys is what it needs. */
   readonly again: boolean
+  /** The reply becomes a part of the state (a producer's), so every replica must come to the same. */
+  readonly kept: boolean
 }
 
 /** What a command may bring to those who wait. */
@@ -88,6 +92,7 @@ export type CommandFacts = {
     | 'server'
     | 'cluster'
     | 'transactions'
+    | 'pubsub'
   readonly summary: string
   readonly complexity: string
   readonly tips?: readonly string[]

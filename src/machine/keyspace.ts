@@ -21,6 +21,7 @@ import { slotOf } from '../base/slot.ts'
 import type { Index, Ms, Slot } from '../base/types.ts'
 import type { Chance } from './chance.ts'
 import { Expiries, NO_PLACE } from './expiries.ts'
+import { EVENT, type KeyListener } from './key-events.ts'
 import { Removals } from './removals.ts'
 import { encodingOf, type Value, type Values, type ValueType } from './types/value.ts'
 
@@ -79,6 +80,8 @@ export class Keyspace {
   #taken: ReadonlyMap<string, number> = new Map()
   /** How many commands this node's machine has run: tells what came before what. Not part of the state. */
   moment = 0
+  /** Who is told what happens to keys; null: nobody. Not part of the state. */
+  listener: KeyListener | null = null
   readonly #guards: Guard[] = []
   #cuts = 0
   /** The last holder found: runs of commands on one key skip the map. */
@@ -109,6 +112,22 @@ export class Keyspace {
     if (entry !== null) this.#index = entry
   }
 
+  /** Tells whoever listens that `event`, of a class of EVENT, happened to `key`. */
+  notify(eventClass: number, event: string, key: string): void {
+    const { listener } = this
+    if (listener !== null && (listener.classes & eventClass) !== 0) listener.heard(event, key)
+  }
+
+  /** A command that reads found no `key`. Whoever reaches for a value in a query need not say so. */
+  miss(key: string): void {
+    this.notify(EVENT.MISS, 'keymiss', key)
+  }
+
+  /** A command that writes, and reads before, found no `key`. In a query nothing more is said. */
+  missInWrite(key: string): void {
+    if (this.#applies) this.miss(key)
+  }
+
   /** The number that the next new key gets. */
   get nextNumber(): number {
     return this.#nextNumber
@@ -136,6 +155,7 @@ export class Keyspace {
     if (this.#applies) {
       this.#expired += 1
       this.#remove(holder)
+      this.notify(EVENT.EXPIRED, 'expired', holder.key)
     }
     return true
   }
@@ -147,7 +167,10 @@ export class Keyspace {
   /** The holder of `key`, for a command that may change it or what it holds. */
   #reach(key: string): Holder | null {
     const holder = this.#find(key)
-    if (holder === null) return null
+    if (holder === null) {
+      if (!this.#applies) this.miss(key)
+      return null
+    }
     this.#tell(holder)
     holder.used = this.#now
     return holder
@@ -232,6 +255,12 @@ export class Keyspace {
     return holder === null ? null : Math.max(0, this.#now - holder.used)
   }
 
+  /** As if nobody had reached for the value at `key` for `idle` ms. */
+  leaveIdle(key: string, idle: Ms): void {
+    const holder = this.#find(key)
+    if (holder !== null) holder.used = this.#now - idle
+  }
+
   /** Notes that somebody cares for `key`. @returns whether it is there */
   use(key: string): boolean {
     const holder = this.#find(key)
@@ -243,6 +272,7 @@ export class Keyspace {
   put(key: string, value: Value): void {
     this.bury(key)
     this.adopt(key, value, this.#nextNumber, 0, this.#index)
+    this.notify(EVENT.NEW, 'new', key)
   }
 
   /**

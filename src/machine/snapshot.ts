@@ -9,7 +9,8 @@
 //   END      varint count of keys, u32 CRC-32C of all frames before this one
 //
 // Version 1 had streams only: its KEY ends with the key. Version 2 knew nothing of
-// changes and removals: all it holds is older than any watch there may be.
+// changes and removals: all it holds is older than any watch there may be. Version 3 did not
+// say which commands of a producer wait.
 //
 // Equal states give equal bytes, whatever the sizes asked for: parts have a size of
 // their own. A value is cut when the reader comes to it or when a command reaches
@@ -32,9 +33,10 @@ import {
 import type { Builder, Cut } from './types/part.ts'
 import { builderOf, VALUE_TYPES, type Value, type ValueType } from './types/value.ts'
 
-const VERSION = 3
+const VERSION = 4
 const VERSION_OF_STREAMS = 1
 const VERSION_WITHOUT_CHANGES = 2
+const VERSION_WITHOUT_WAITS = 3
 const HEAD = 1
 const KEY = 2
 const PART = 3
@@ -278,13 +280,14 @@ export class SnapshotBuilder {
     assert(!this.#ended, 'nothing comes behind the end of a snapshot')
     if (type === PART) {
       assert(this.#key !== null, 'a part has a key')
-      this.#key.builder.read(reader)
+      const flaw = this.#key.builder.read(reader)
+      assert(flaw === null, () => `a snapshot holds values as they were: ${flaw}`)
       return
     }
     this.#endKey()
     if (type === HEAD) this.#readHead(reader)
     else if (type === KEY) this.#readKey(reader)
-    else if (type === PRODUCER) this.#sessions.adopt(readProducer(reader))
+    else if (type === PRODUCER) this.#readProducer(reader)
     else if (type === END) this.#readEnd(reader)
     else assert(false, `snapshot frame ${type} is unknown`)
     assert(reader.left === 0, 'a frame is read whole')
@@ -302,6 +305,10 @@ export class SnapshotBuilder {
     if (this.#version > VERSION_WITHOUT_CHANGES) this.#keyspace.adoptRemovals(Removals.read(reader))
   }
 
+  #readProducer(reader: Reader): void {
+    this.#sessions.adopt(readProducer(reader, this.#version > VERSION_WITHOUT_WAITS))
+  }
+
   #readKey(reader: Reader): void {
     const number = reader.count()
     const key = reader.latin1()
@@ -317,7 +324,9 @@ export class SnapshotBuilder {
   #endKey(): void {
     if (this.#key === null) return
     const { key, number, expiry, changed, builder } = this.#key
-    this.#keyspace.adopt(key, builder.finish(), number, expiry, changed)
+    const value = builder.finish()
+    assert(typeof value !== 'string', () => `a snapshot holds values as they were: ${value}`)
+    this.#keyspace.adopt(key, value, number, expiry, changed)
     this.#key = null
   }
 

@@ -79,7 +79,7 @@ export class Lines<R> {
 
   #propose(waiter: Waiter<R>, write: BlockedWrite): void {
     waiter.proposed = true
-    this.#buffer.addAgain(waiter, waiter.ticket, write.argv)
+    this.#buffer.addAgain(waiter, waiter.ticket, write.argv, write.producer)
   }
 
   /**

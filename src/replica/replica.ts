@@ -8,6 +8,7 @@ import { Argv } from '../base/argv.ts'
 import { assert } from '../base/assert.ts'
 import type { Timer } from '../base/clock.ts'
 import { INCOMPLETE, parseMultibulk } from '../base/multibulk.ts'
+import { PRODUCER_MARK, readProducerMark } from '../base/payload.ts'
 import {
   type Index,
   type Ms,
@@ -566,5 +567,12 @@ function blockedWrite(batch: SealedBatch<unknown>, i: number): BlockedWrite {
   const argv = new Argv()
   const end = parseMultibulk(argv, batch.payload, batch.starts[i] as number, batch.payload.length)
   assert(end > INCOMPLETE, 'an entry holds a command that does not parse')
-  return { argv: argv.copy() }
+  const mark = batch.marks[i] as number
+  if (batch.payload[mark] !== PRODUCER_MARK) return { argv: argv.copy(), producer: null }
+  // Its number stays its own, so that a client that lost the answer may ask again.
+  const { id, epoch, sequence } = readProducerMark(batch.payload, mark)
+  return {
+    argv: argv.copy(),
+    producer: { id: Buffer.from(id, 'latin1').toString('utf8'), epoch, sequence },
+  }
 }

@@ -8,7 +8,8 @@ import { Client, status as codes, credentials, Metadata, type ServiceError } fro
 import { Status } from '../../src/gen/google/rpc/status.ts'
 import { AdminServiceService } from '../../src/gen/slotcast/v1/admin_service.ts'
 import { CommandServiceService } from '../../src/gen/slotcast/v1/command_service.ts'
-import { GroupServiceService, NackMode } from '../../src/gen/slotcast/v1/group_service.ts'
+import { NackMode } from '../../src/gen/slotcast/v1/consume.ts'
+import { GroupServiceService } from '../../src/gen/slotcast/v1/group_service.ts'
 import { ExpireCondition, KeyServiceService } from '../../src/gen/slotcast/v1/key_service.ts'
 import {
   ListEnd,
@@ -374,6 +375,11 @@ test('strings are set under conditions, counted, and expire', async () => {
   const rename = { key: key(':copy'), newKey: name }
   assert.deepEqual(await ask(keys.rename, { ...rename, ifAbsent: true }), { renamed: false })
   assert.deepEqual(await ask(keys.rename, { ...rename, ifAbsent: false }), { renamed: true })
+  const { dump } = await ask(keys.dump, { key: name })
+  const restored = { key: key(':restored'), dump: dump ?? b(''), expiry }
+  await ask(keys.restore, restored)
+  assert.equal((await failure(keys.restore, restored)).code, codes.ALREADY_EXISTS)
+  assert.deepEqual(await ask(strings.get, { key: restored.key }), { value: b('42.5') })
   const { bytes } = await ask(keys.memoryUsage, { key: name })
   assert.ok(bytes !== undefined && bytes > 0n)
   assert.deepEqual(await ask(keys.touch, { keys: [name, key(':none')] }), { touched: 1n })

@@ -1,8 +1,8 @@
 // GroupService as commands.
 
 import type { Duration } from '../../../gen/google/protobuf/duration.ts'
+import { NackMode } from '../../../gen/slotcast/v1/consume.ts'
 import type * as message from '../../../gen/slotcast/v1/group_service.ts'
-import { NackMode } from '../../../gen/slotcast/v1/group_service.ts'
 import type { Group } from '../../../gen/slotcast/v1/stream.ts'
 import type { Reply } from '../../../machine/reply.ts'
 import type { Mapping } from '../unary.ts'
@@ -128,6 +128,7 @@ const ackDelete: Mapping<
 }
 
 const NACK_WORDS: Readonly<Record<number, string>> = {
+  [NackMode.NACK_MODE_UNSPECIFIED]: 'FAIL',
   [NackMode.NACK_MODE_SILENT]: 'SILENT',
   [NackMode.NACK_MODE_FAIL]: 'FAIL',
   [NackMode.NACK_MODE_FATAL]: 'FATAL',
@@ -136,7 +137,7 @@ const NACK_WORDS: Readonly<Record<number, string>> = {
 const nack: Mapping<message.GroupServiceNackRequest, message.GroupServiceNackResponse> = {
   words(request, words) {
     const mode = NACK_WORDS[request.mode]
-    if (mode === undefined) return 'mode is required'
+    if (mode === undefined) return 'mode is unknown'
     const fault = writeGroup(words, request, 'XNACK')
     words.text(mode)
     const idsFault = write.writeIds(words, request.ids)

@@ -105,6 +105,28 @@ const copy: Mapping<message.KeyServiceCopyRequest, message.KeyServiceCopyRespons
   answer: reply => ({ copied: read.flag(reply) }),
 }
 
+const dump: Mapping<message.KeyServiceDumpRequest, message.KeyServiceDumpResponse> = {
+  words: (request, words) => write.writeKeyed(words, 'DUMP', request.key),
+  answer: reply => ({ dump: read.bytesIfAny(reply) }),
+}
+
+const restore: Mapping<message.KeyServiceRestoreRequest, message.KeyServiceRestoreResponse> = {
+  words(request, words) {
+    const { dump, expiry, replace } = request
+    if (dump.length === 0) return 'dump is required'
+    let fault = write.writeKeyed(words, 'RESTORE', request.key)
+    const ms = expiry === undefined ? 0n : write.milliseconds(expiry.value)
+    // To RESTORE 0 is no expiry, which is said by saying nothing.
+    if (ms === null || (ms === 0n && expiry !== undefined)) fault ??= 'expiry is not above zero'
+    words.number(ms ?? 0n)
+    words.bytes(dump)
+    if (replace) words.text('REPLACE')
+    if (expiry?.$case === 'expireTime') words.text('ABSTTL')
+    return fault
+  },
+  answer: () => ({}),
+}
+
 const touch: Mapping<message.KeyServiceTouchRequest, message.KeyServiceTouchResponse> = {
   words: (request, words) => writeKeys(words, 'TOUCH', request.keys),
   answer: reply => ({ touched: read.count(reply) }),
@@ -164,6 +186,8 @@ export const keyMappings = {
   persist,
   rename,
   copy,
+  dump,
+  restore,
   touch,
   memoryUsage,
   scan,

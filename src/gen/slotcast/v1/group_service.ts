@@ -10,8 +10,10 @@ import {
   type CallOptions,
   type ChannelCredentials,
   Client,
+  type ClientDuplexStream,
   type ClientOptions,
   type ClientUnaryCall,
+  type handleBidiStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -20,6 +22,7 @@ import {
 } from "@grpc/grpc-js";
 import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { ConsumeRequest, ConsumeResponse, NackMode, nackModeFromJSON, nackModeToJSON } from "./consume.ts";
 import { Producer } from "./producer.ts";
 import {
   DeleteOutcome,
@@ -37,66 +40,6 @@ import {
 export const protobufPackage = "slotcast.v1";
 
 export const protobufFileName = "slotcast/v1/group_service.proto";
-
-/** Why an entry is released. */
-export const NackMode = {
-  /** NACK_MODE_UNSPECIFIED - Forgotten; refused. */
-  NACK_MODE_UNSPECIFIED: 0,
-  /** NACK_MODE_SILENT - Nobody's fault, as at a shutdown: the delivery does not count. */
-  NACK_MODE_SILENT: 1,
-  /** NACK_MODE_FAIL - The work failed: the delivery counts. */
-  NACK_MODE_FAIL: 2,
-  /** NACK_MODE_FATAL - The entry can never be worked on: its delivery count becomes 2^63 - 1. */
-  NACK_MODE_FATAL: 3,
-  UNRECOGNIZED: -1,
-} as const;
-
-export type NackMode = typeof NackMode[keyof typeof NackMode];
-
-export namespace NackMode {
-  export type NACK_MODE_UNSPECIFIED = typeof NackMode.NACK_MODE_UNSPECIFIED;
-  export type NACK_MODE_SILENT = typeof NackMode.NACK_MODE_SILENT;
-  export type NACK_MODE_FAIL = typeof NackMode.NACK_MODE_FAIL;
-  export type NACK_MODE_FATAL = typeof NackMode.NACK_MODE_FATAL;
-  export type UNRECOGNIZED = typeof NackMode.UNRECOGNIZED;
-}
-
-export function nackModeFromJSON(object: any): NackMode {
-  switch (object) {
-    case 0:
-    case "NACK_MODE_UNSPECIFIED":
-      return NackMode.NACK_MODE_UNSPECIFIED;
-    case 1:
-    case "NACK_MODE_SILENT":
-      return NackMode.NACK_MODE_SILENT;
-    case 2:
-    case "NACK_MODE_FAIL":
-      return NackMode.NACK_MODE_FAIL;
-    case 3:
-    case "NACK_MODE_FATAL":
-      return NackMode.NACK_MODE_FATAL;
-    case -1:
-    case "UNRECOGNIZED":
-    default:
-      return NackMode.UNRECOGNIZED;
-  }
-}
-
-export function nackModeToJSON(object: NackMode): string {
-  switch (object) {
-    case NackMode.NACK_MODE_UNSPECIFIED:
-      return "NACK_MODE_UNSPECIFIED";
-    case NackMode.NACK_MODE_SILENT:
-      return "NACK_MODE_SILENT";
-    case NackMode.NACK_MODE_FAIL:
-      return "NACK_MODE_FAIL";
-    case NackMode.NACK_MODE_FATAL:
-      return "NACK_MODE_FATAL";
-    case NackMode.UNRECOGNIZED:
-    default:
-      return "UNRECOGNIZED";
-  }
-}
 
 /** Request of GroupService.Create. */
 export interface GroupServiceCreateRequest {
@@ -4446,6 +4389,23 @@ export const GroupServiceService = {
       Buffer.from(ListConsumersResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListConsumersResponse => ListConsumersResponse.decode(value),
   },
+  /**
+   * Consumes any number of streams as one consumer of a group: entries come as they arrive and as credit
+   * allows, what becomes of them goes back on the same call.
+   *
+   * The node serves the streams whose shards it leads. Streams that it does not lead, or no longer, end one by
+   * one with a redirect, and never end the call. An entry is delivered at least once; when a call breaks, open
+   * another with the resume tokens.
+   */
+  consume: {
+    path: "/slotcast.v1.GroupService/Consume" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: ConsumeRequest): Buffer => Buffer.from(ConsumeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ConsumeRequest => ConsumeRequest.decode(value),
+    responseSerialize: (value: ConsumeResponse): Buffer => Buffer.from(ConsumeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ConsumeResponse => ConsumeResponse.decode(value),
+  },
 } as const;
 
 export interface GroupServiceServer extends UntypedServiceImplementation {
@@ -4479,6 +4439,15 @@ export interface GroupServiceServer extends UntypedServiceImplementation {
   listGroups: handleUnaryCall<ListGroupsRequest, ListGroupsResponse>;
   /** Lists the consumers of a group (XINFO CONSUMERS). */
   listConsumers: handleUnaryCall<ListConsumersRequest, ListConsumersResponse>;
+  /**
+   * Consumes any number of streams as one consumer of a group: entries come as they arrive and as credit
+   * allows, what becomes of them goes back on the same call.
+   *
+   * The node serves the streams whose shards it leads. Streams that it does not lead, or no longer, end one by
+   * one with a redirect, and never end the call. An entry is delivered at least once; when a call breaks, open
+   * another with the resume tokens.
+   */
+  consume: handleBidiStreamingCall<ConsumeRequest, ConsumeResponse>;
 }
 
 export interface GroupServiceClient extends Client {
@@ -4722,6 +4691,17 @@ export interface GroupServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListConsumersResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * Consumes any number of streams as one consumer of a group: entries come as they arrive and as credit
+   * allows, what becomes of them goes back on the same call.
+   *
+   * The node serves the streams whose shards it leads. Streams that it does not lead, or no longer, end one by
+   * one with a redirect, and never end the call. An entry is delivered at least once; when a call breaks, open
+   * another with the resume tokens.
+   */
+  consume(): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
+  consume(options: Partial<CallOptions>): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
+  consume(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
 }
 
 export const GroupServiceClient = makeGenericClientConstructor(

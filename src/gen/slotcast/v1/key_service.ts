@@ -249,6 +249,46 @@ export interface KeyServiceCopyResponse {
   copied: boolean;
 }
 
+/** Request of KeyService.Dump. */
+export interface KeyServiceDumpRequest {
+  /** The key. */
+  key: Buffer;
+}
+
+/** Response of KeyService.Dump. */
+export interface KeyServiceDumpResponse {
+  /**
+   * The dump, with a version and a checksum, for nodes of Slotcast alone; unset if there is no such key.
+   * It does not hold when the key expires.
+   */
+  dump?: Buffer | undefined;
+}
+
+/** Request of KeyService.Restore. */
+export interface KeyServiceRestoreRequest {
+  /** The key. */
+  key: Buffer;
+  /** What KeyService.Dump answered. */
+  dump: Buffer;
+  /** When the key expires; unset: never. */
+  expiry:
+    | //
+    /** So long from now; above zero. */
+    { $case: "ttl"; value: Duration }
+    | //
+    /** At this time; after 1970. In the past: the key is not made. */
+    { $case: "expireTime"; value: Timestamp }
+    | undefined;
+  /** Replace what stands behind the key; else it must not exist. */
+  replace: boolean;
+  /** Makes a repeated call harmless. */
+  producer: Producer | undefined;
+}
+
+/** Response of KeyService.Restore. */
+export interface KeyServiceRestoreResponse {
+}
+
 /** Request of KeyService.Touch. */
 export interface KeyServiceTouchRequest {
   /** The keys; at least one, all in one slot. A key given twice counts twice. */
@@ -1962,6 +2002,361 @@ export const KeyServiceCopyResponse: MessageFns<KeyServiceCopyResponse> = {
   },
 };
 
+function createBaseKeyServiceDumpRequest(): KeyServiceDumpRequest {
+  return { key: Buffer.alloc(0) };
+}
+
+export const KeyServiceDumpRequest: MessageFns<KeyServiceDumpRequest> = {
+  encode(message: KeyServiceDumpRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceDumpRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceDumpRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceDumpRequest {
+    return { key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0) };
+  },
+
+  toJSON(message: KeyServiceDumpRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceDumpRequest>, I>>(base?: I): KeyServiceDumpRequest {
+    return KeyServiceDumpRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceDumpRequest>, I>>(object: I): KeyServiceDumpRequest {
+    const message = createBaseKeyServiceDumpRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseKeyServiceDumpResponse(): KeyServiceDumpResponse {
+  return { dump: undefined };
+}
+
+export const KeyServiceDumpResponse: MessageFns<KeyServiceDumpResponse> = {
+  encode(message: KeyServiceDumpResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dump !== undefined) {
+      writer.uint32(10).bytes(message.dump);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceDumpResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceDumpResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dump = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceDumpResponse {
+    return { dump: isSet(object.dump) ? Buffer.from(bytesFromBase64(object.dump)) : undefined };
+  },
+
+  toJSON(message: KeyServiceDumpResponse): unknown {
+    const obj: any = {};
+    if (message.dump !== undefined) {
+      obj.dump = base64FromBytes(message.dump);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceDumpResponse>, I>>(base?: I): KeyServiceDumpResponse {
+    return KeyServiceDumpResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceDumpResponse>, I>>(object: I): KeyServiceDumpResponse {
+    const message = createBaseKeyServiceDumpResponse();
+    message.dump = object.dump ?? undefined;
+    return message;
+  },
+};
+
+function createBaseKeyServiceRestoreRequest(): KeyServiceRestoreRequest {
+  return { key: Buffer.alloc(0), dump: Buffer.alloc(0), expiry: undefined, replace: false, producer: undefined };
+}
+
+export const KeyServiceRestoreRequest: MessageFns<KeyServiceRestoreRequest> = {
+  encode(message: KeyServiceRestoreRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    if (message.dump.length !== 0) {
+      writer.uint32(18).bytes(message.dump);
+    }
+    switch (message.expiry?.$case) {
+      case "ttl":
+        Duration.encode(message.expiry.value, writer.uint32(26).fork()).join();
+        break;
+      case "expireTime":
+        Timestamp.encode(message.expiry.value, writer.uint32(34).fork()).join();
+        break;
+    }
+    if (message.replace !== false) {
+      writer.uint32(40).bool(message.replace);
+    }
+    if (message.producer !== undefined) {
+      Producer.encode(message.producer, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceRestoreRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceRestoreRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.dump = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.expiry = { $case: "ttl", value: Duration.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.expiry = { $case: "expireTime", value: Timestamp.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.replace = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.producer = Producer.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceRestoreRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      dump: isSet(object.dump) ? Buffer.from(bytesFromBase64(object.dump)) : Buffer.alloc(0),
+      expiry: isSet(object.ttl)
+        ? { $case: "ttl", value: Duration.fromJSON(object.ttl) }
+        : isSet(object.expireTime)
+        ? { $case: "expireTime", value: fromJsonTimestamp(object.expireTime) }
+        : isSet(object.expire_time)
+        ? { $case: "expireTime", value: fromJsonTimestamp(object.expire_time) }
+        : undefined,
+      replace: isSet(object.replace) ? globalThis.Boolean(object.replace) : false,
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: KeyServiceRestoreRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.dump.length !== 0) {
+      obj.dump = base64FromBytes(message.dump);
+    }
+    if (message.expiry?.$case === "ttl") {
+      obj.ttl = Duration.toJSON(message.expiry.value);
+    } else if (message.expiry?.$case === "expireTime") {
+      obj.expireTime = fromTimestamp(message.expiry.value).toISOString();
+    }
+    if (message.replace !== false) {
+      obj.replace = message.replace;
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceRestoreRequest>, I>>(base?: I): KeyServiceRestoreRequest {
+    return KeyServiceRestoreRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceRestoreRequest>, I>>(object: I): KeyServiceRestoreRequest {
+    const message = createBaseKeyServiceRestoreRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    message.dump = object.dump ?? Buffer.alloc(0);
+    switch (object.expiry?.$case) {
+      case "ttl": {
+        if (object.expiry?.value !== undefined && object.expiry?.value !== null) {
+          message.expiry = { $case: "ttl", value: Duration.fromPartial(object.expiry.value) };
+        }
+        break;
+      }
+      case "expireTime": {
+        if (object.expiry?.value !== undefined && object.expiry?.value !== null) {
+          message.expiry = { $case: "expireTime", value: Timestamp.fromPartial(object.expiry.value) };
+        }
+        break;
+      }
+    }
+    message.replace = object.replace ?? false;
+    message.producer = (object.producer !== undefined && object.producer !== null)
+      ? Producer.fromPartial(object.producer)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseKeyServiceRestoreResponse(): KeyServiceRestoreResponse {
+  return {};
+}
+
+export const KeyServiceRestoreResponse: MessageFns<KeyServiceRestoreResponse> = {
+  encode(_: KeyServiceRestoreResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceRestoreResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceRestoreResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): KeyServiceRestoreResponse {
+    return {};
+  },
+
+  toJSON(_: KeyServiceRestoreResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceRestoreResponse>, I>>(base?: I): KeyServiceRestoreResponse {
+    return KeyServiceRestoreResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceRestoreResponse>, I>>(_: I): KeyServiceRestoreResponse {
+    const message = createBaseKeyServiceRestoreResponse();
+    return message;
+  },
+};
+
 function createBaseKeyServiceTouchRequest(): KeyServiceTouchRequest {
   return { keys: [] };
 }
@@ -2808,6 +3203,30 @@ export const KeyServiceService = {
       Buffer.from(KeyServiceCopyResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): KeyServiceCopyResponse => KeyServiceCopyResponse.decode(value),
   },
+  /** Reads what stands behind a key as bytes for Restore (DUMP). */
+  dump: {
+    path: "/slotcast.v1.KeyService/Dump" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: KeyServiceDumpRequest): Buffer =>
+      Buffer.from(KeyServiceDumpRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): KeyServiceDumpRequest => KeyServiceDumpRequest.decode(value),
+    responseSerialize: (value: KeyServiceDumpResponse): Buffer =>
+      Buffer.from(KeyServiceDumpResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KeyServiceDumpResponse => KeyServiceDumpResponse.decode(value),
+  },
+  /** Makes a key of what Dump answered (RESTORE). */
+  restore: {
+    path: "/slotcast.v1.KeyService/Restore" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: KeyServiceRestoreRequest): Buffer =>
+      Buffer.from(KeyServiceRestoreRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): KeyServiceRestoreRequest => KeyServiceRestoreRequest.decode(value),
+    responseSerialize: (value: KeyServiceRestoreResponse): Buffer =>
+      Buffer.from(KeyServiceRestoreResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KeyServiceRestoreResponse => KeyServiceRestoreResponse.decode(value),
+  },
   /** Counts which of the keys exist, as if they were read (TOUCH). */
   touch: {
     path: "/slotcast.v1.KeyService/Touch" as const,
@@ -2891,6 +3310,10 @@ export interface KeyServiceServer extends UntypedServiceImplementation {
   rename: handleUnaryCall<KeyServiceRenameRequest, KeyServiceRenameResponse>;
   /** Copies what stands behind a key (COPY). */
   copy: handleUnaryCall<KeyServiceCopyRequest, KeyServiceCopyResponse>;
+  /** Reads what stands behind a key as bytes for Restore (DUMP). */
+  dump: handleUnaryCall<KeyServiceDumpRequest, KeyServiceDumpResponse>;
+  /** Makes a key of what Dump answered (RESTORE). */
+  restore: handleUnaryCall<KeyServiceRestoreRequest, KeyServiceRestoreResponse>;
   /** Counts which of the keys exist, as if they were read (TOUCH). */
   touch: handleUnaryCall<KeyServiceTouchRequest, KeyServiceTouchResponse>;
   /** Estimates the memory that a key takes (MEMORY USAGE). */
@@ -3063,6 +3486,38 @@ export interface KeyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: KeyServiceCopyResponse) => void,
+  ): ClientUnaryCall;
+  /** Reads what stands behind a key as bytes for Restore (DUMP). */
+  dump(
+    request: KeyServiceDumpRequest,
+    callback: (error: ServiceError | null, response: KeyServiceDumpResponse) => void,
+  ): ClientUnaryCall;
+  dump(
+    request: KeyServiceDumpRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: KeyServiceDumpResponse) => void,
+  ): ClientUnaryCall;
+  dump(
+    request: KeyServiceDumpRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: KeyServiceDumpResponse) => void,
+  ): ClientUnaryCall;
+  /** Makes a key of what Dump answered (RESTORE). */
+  restore(
+    request: KeyServiceRestoreRequest,
+    callback: (error: ServiceError | null, response: KeyServiceRestoreResponse) => void,
+  ): ClientUnaryCall;
+  restore(
+    request: KeyServiceRestoreRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: KeyServiceRestoreResponse) => void,
+  ): ClientUnaryCall;
+  restore(
+    request: KeyServiceRestoreRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: KeyServiceRestoreResponse) => void,
   ): ClientUnaryCall;
   /** Counts which of the keys exist, as if they were read (TOUCH). */
   touch(

@@ -8,7 +8,8 @@ import type { Reply } from '../../../../../src/machine/reply.ts'
 const words = new Words()
 const empty = Buffer.alloc(0)
 
-type Service = Readonly<Record<string, { requestDeserialize(bytes: Buffer): object }>>
+type Rpc = { readonly requestStream: boolean; requestDeserialize(bytes: Buffer): object }
+type Service = Readonly<Record<string, Rpc>>
 type Mappings = Readonly<Record<string, Mapping<never, unknown>>>
 type Named<M> = { [N in keyof M]: M[N] extends Mapping<infer Q, unknown> ? Partial<Q> : never }
 
@@ -24,7 +25,9 @@ function argv(mapping: Mapping<object, unknown>, request: object): string {
 
 /** Compares the argv of requests in which all that is not named is unset. */
 export function goldenOf<M extends Mappings>(mappings: M, service: Service) {
-  assert.deepEqual(Object.keys(mappings).sort(), Object.keys(service).sort())
+  // Streams have handlers of their own.
+  const unary = Object.keys(service).filter(name => service[name]?.requestStream === false)
+  assert.deepEqual(Object.keys(mappings).sort(), unary.sort())
   return <N extends keyof M & string>(name: N, request: Named<M>[N], expected: string): void => {
     const mapping = mappings[name] as unknown as Mapping<object, unknown>
     const blank = service[name]?.requestDeserialize(empty)

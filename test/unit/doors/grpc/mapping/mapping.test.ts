@@ -4,7 +4,8 @@ import { test } from 'node:test'
 import { groupMappings } from '../../../../../src/doors/grpc/mapping/group.ts'
 import { keyMappings } from '../../../../../src/doors/grpc/mapping/key.ts'
 import { streamMappings } from '../../../../../src/doors/grpc/mapping/stream.ts'
-import { GroupServiceService, NackMode } from '../../../../../src/gen/slotcast/v1/group_service.ts'
+import { NackMode } from '../../../../../src/gen/slotcast/v1/consume.ts'
+import { GroupServiceService } from '../../../../../src/gen/slotcast/v1/group_service.ts'
 import {
   ExpireCondition,
   KeyServiceService,
@@ -241,6 +242,21 @@ test('KeyService keeps expiry and names with PEXPIRE, PTTL, PERSIST, RENAME and 
   keysOf('copy', { destination: key }, 'fault: source is required')
 })
 
+test('KeyService carries values from key to key with DUMP and RESTORE', () => {
+  const dump = b('bytes')
+  const ttl = { $case: 'ttl', value: { seconds: 0n, nanos: 1 } } as const
+  const expireTime = { $case: 'expireTime', value: seconds(1_900_000_000) } as const
+  keysOf('dump', { key }, 'DUMP orders')
+  keysOf('restore', { key, dump }, 'RESTORE orders 0 bytes')
+  keysOf('restore', { key, dump, expiry: ttl, replace: true }, 'RESTORE orders 1 bytes REPLACE')
+  keysOf('restore', { key, dump, expiry: expireTime }, 'RESTORE orders 1900000000000 bytes ABSTTL')
+  keysOf('restore', { key }, 'fault: dump is required')
+  for (const value of [seconds(0), seconds(-1)]) {
+    const expiry = { $case: 'ttl', value } as const
+    keysOf('restore', { key, dump, expiry }, 'fault: expiry is not above zero')
+  }
+})
+
 test('appends are idempotent, and references minded, as the request says', () => {
   const fields = [{ name: b('item'), value: b('7') }]
   const append = { key, fields }
@@ -293,7 +309,8 @@ test('appends are idempotent, and references minded, as the request says', () =>
 test('entries are released with XNACK, and taken over with CLAIM within the limits of a read', () => {
   const g = { key, group }
   const ids = ['1-1']
-  groups('nack', { ...g, ids }, 'fault: mode is required')
+  groups('nack', { ...g, ids }, 'XNACK orders workers FAIL IDS 1 1-1')
+  groups('nack', { ...g, ids, mode: 9 as never }, 'fault: mode is unknown')
   groups(
     'nack',
     { ...g, ids, mode: NackMode.NACK_MODE_SILENT },
