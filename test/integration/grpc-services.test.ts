@@ -284,7 +284,9 @@ test('whoever goes away leaves no wait, and takes nothing that comes later', {
   await gone('session ended')
 })
 
-test('a pop that is repeated with its producer mark answers what the first one took', async () => {
+test('a pop that is repeated with its producer mark answers what the first one took', {
+  timeout: 60_000,
+}, async () => {
   const jobs = key(':once')
   const elements = ['a', 'b', 'c', 'd'].map(b)
   await ask(lists.push, { key: jobs, end: right, elements })
@@ -296,6 +298,16 @@ test('a pop that is repeated with its producer mark answers what the first one t
     assert.deepEqual(await ask(lists.pop, request), first)
     mark.sequence += 1n
   }
+  // One that waited in vain took nothing, and is done when it is sent again.
+  const again = { key: jobs, end: left, block: forever, producer: mark }
+  const cancelled = new Promise<ServiceError | null>(end => {
+    const call = begin(clientOf(leader), lists.pop, again, {}, end)
+    void eventually(async () => (await blockedClients()) === 1).then(() => call.cancel())
+  })
+  assert.equal((await cancelled)?.code, codes.CANCELLED)
+  await ask(lists.push, { key: jobs, end: right, elements: [b('e')] })
+  assert.deepEqual(texts((await ask(lists.pop, again)).elements), ['e'])
+  mark.sequence += 1n
   const stale = { key: jobs, end: left, count: 1n, block: undefined }
   await ask(lists.pop, { ...stale, producer: { ...mark, epoch: 2, sequence: 1n } })
   const error = await failure(lists.pop, { ...stale, producer: mark })
