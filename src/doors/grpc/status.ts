@@ -26,6 +26,8 @@ const RETRY_MS_BY_STATUS: Partial<Record<GrpcStatus, number>> = {
   UNAVAILABLE: 100,
   RESOURCE_EXHAUSTED: 50,
 }
+/** Where neither is the reason, as while snapshots are written. */
+const RETRY_MS_OTHERWISE = 500
 
 /** Half a character, which neither a trailer nor UTF-8 can carry. */
 const LONE_SURROGATE = /\p{Surrogate}/gu
@@ -46,8 +48,9 @@ export function errorWord(text: string): string {
 /** How long to wait before the same command may succeed, or null if waiting will not help. */
 export function retryDelay(text: string): Duration | null {
   const { retry, grpc } = clientErrorOf(text)
-  const ms = retry === 'later' ? RETRY_MS_BY_STATUS[grpc] : undefined
-  return ms === undefined ? null : { seconds: 0n, nanos: ms * 1_000_000 }
+  if (retry !== 'later') return null
+  const ms = RETRY_MS_BY_STATUS[grpc] ?? RETRY_MS_OTHERWISE
+  return { seconds: 0n, nanos: ms * 1_000_000 }
 }
 
 /** Text as trailers may carry it: printable ASCII, one line. */
