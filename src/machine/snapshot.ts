@@ -21,7 +21,8 @@ import { assert } from '../base/assert.ts'
 import { Reader, Writer } from '../base/bytes.ts'
 import { crc32c } from '../base/crc32c.ts'
 import type { Index, Ms } from '../base/types.ts'
-import { type Guard, type Holder, Keyspace } from './keyspace.ts'
+import type { Guard, Holder } from './holder.ts'
+import { Keyspace } from './keyspace.ts'
 import { Removals } from './removals.ts'
 import {
   type Producer,

@@ -10,9 +10,10 @@
 import type { Argv } from '../base/argv.ts'
 import type { Ms } from '../base/types.ts'
 import { Wait } from '../base/wait.ts'
+import type { BlockedWrite } from './blocked-write.ts'
 import type { StateMachine } from './ports.ts'
 import type { ProposalBuffer } from './proposal-buffer.ts'
-import type { BlockedWrite, Waiter, Waiters } from './waiters.ts'
+import type { Waiter, Waiters } from './waiters.ts'
 
 export class Lines<R> {
   readonly #waiters: Waiters<R>
