@@ -71,6 +71,8 @@ export class Keyspace {
   #now: Ms = 0
   /** An entry is being applied: the dead may be removed. */
   #applies = false
+  /** Who reads leaves no trace: reaching for a value is no use of it. */
+  #quiet = false
   /** Keys that were touched, and at which moment last; but for `#lastReady`, which was at `#lastMoment`. */
   #ready = new Map<string, number>()
   #lastReady: string | null = null
@@ -102,9 +104,14 @@ export class Keyspace {
     return this.#expired
   }
 
-  /** What time it is for the commands that follow, and of which entry they are; null: they only read. */
-  begin(now: Ms, entry: Index | null): void {
+  /**
+   * What time it is for the commands that follow, and of which entry they are; null: they only read.
+   *
+   * @param quiet reaching for a value does not count as using it (CLIENT NO-TOUCH)
+   */
+  begin(now: Ms, entry: Index | null, quiet = false): void {
     this.#now = now
+    this.#quiet = quiet
     this.#applies = entry !== null
     if (entry !== null) this.#index = entry
   }
@@ -149,7 +156,7 @@ export class Keyspace {
     const holder = this.#find(key)
     if (holder === null) return null
     this.#tell(holder)
-    holder.used = this.#now
+    if (!this.#quiet) holder.used = this.#now
     return holder
   }
 

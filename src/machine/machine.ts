@@ -255,8 +255,12 @@ export class Machine {
     return outcome
   }
 
-  /** Answers a command that only reads. May be run again with the same `args` after a Wait. */
-  query(spec: CommandSpec, args: unknown, now: Ms): Reply | Wait {
+  /**
+   * Answers a command that only reads. May be run again with the same `args` after a Wait.
+   *
+   * @param quiet what it reads does not count as used
+   */
+  query(spec: CommandSpec, args: unknown, now: Ms, quiet = false): Reply | Wait {
     assert(spec.query !== undefined, () => `${spec.name} is no query`)
     const at = {
       now: Math.max(0, Math.floor(now)),
@@ -266,7 +270,7 @@ export class Machine {
       again: false,
     }
     at.chance.stir(at.now)
-    this.#keyspace.begin(at.now, null)
+    this.#keyspace.begin(at.now, null, quiet)
     return this.#seen(spec.query(this.#keyspace, args, at))
   }
 
