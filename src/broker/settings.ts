@@ -42,6 +42,8 @@ export class Settings {
   latencyTracking = true
   percentiles: readonly number[] = [50, 99, 99.9]
   logLevel: RedisLogLevel
+  /** What was set of the settings that have no effect here, by name. */
+  readonly idle = new Map<string, string>()
   readonly #listeners: (() => void)[] = []
 
   constructor(first: Partial<FirstSettings> = {}) {

@@ -88,6 +88,7 @@ export type CommandFacts = {
     | 'server'
     | 'cluster'
     | 'transactions'
+    | 'scripting'
   readonly summary: string
   readonly complexity: string
   readonly tips?: readonly string[]

@@ -6,7 +6,7 @@
 // state is cut, so all replicas must have the same from the first entry on.
 
 import { limits } from '../../base/limits.ts'
-import { BLOCK_BYTES_MAX, BLOCK_ENTRIES_MAX } from '../../machine/types/stream.ts'
+import { BLOCK_BYTES_MAX } from '../../machine/types/stream.ts'
 import type { Desk } from '../desk.ts'
 import { LOG_LEVELS, type Settings } from '../settings.ts'
 
@@ -32,6 +32,7 @@ const UNITS: Readonly<Record<string, number>> = {
   gb: 2 ** 30,
 }
 const PERCENTILES_MAX = 64
+const INT_MAX = 2 ** 31 - 1
 
 /** Redis' sizes: `100mb`, `1k`, plain bytes. */
 function readBytes(value: string): number | null {
@@ -60,6 +61,41 @@ function whole(
       return settings => change(settings, number)
     },
   }
+}
+
+/** What Redis takes for a number of its own limits, or why not. */
+function wholeIn(value: string, least: number, most: number): string | null {
+  if (!/^-?\d{1,19}$/.test(value)) return "argument couldn't be parsed into an integer"
+  const number = Number(value)
+  return number < least || number > most
+    ? `argument must be between ${least} and ${most} inclusive`
+    : null
+}
+
+/** Shows what was set, and does nothing else. */
+function idle(name: string, first: string, wrong: (value: string) => string | null): ConfigRow {
+  return {
+    name,
+    show: ({ settings }) => settings.idle.get(name) ?? first,
+    read: value =>
+      wrong(value) ??
+      (settings => {
+        settings.idle.set(name, value)
+      }),
+  }
+}
+
+function idleNumber(name: string, first: number, least = 0, most = INT_MAX): ConfigRow {
+  return idle(name, String(first), value => wholeIn(value, least, most))
+}
+
+function idleFlag(name: string): ConfigRow {
+  return idle(name, 'no', value => wrongFlag(value))
+}
+
+function wrongFlag(value: string): string | null {
+  const word = value.toLowerCase()
+  return word === 'yes' || word === 'no' ? null : "argument must be 'yes' or 'no'"
 }
 
 function fixed(name: string, value: string | ((desk: Desk) => string)): ConfigRow {
@@ -187,10 +223,30 @@ const FIXED: readonly ConfigRow[] = [
   fixed('requirepass', ''),
   fixed('save', ''),
   fixed('stream-node-max-bytes', String(BLOCK_BYTES_MAX)),
-  fixed('stream-node-max-entries', String(BLOCK_ENTRIES_MAX)),
+]
+
+/**
+ * How Redis encodes values and frees them: nothing that a client could tell from
+ * replies. There is one encoding of each type here, and nothing is freed later.
+ */
+const IDLE: readonly ConfigRow[] = [
+  idle('aof-use-rdb-preamble', 'yes', wrongFlag),
+  idleFlag('lazyfree-lazy-expire'),
+  idleFlag('lazyfree-lazy-server-del'),
+  idleFlag('lazyfree-lazy-user-del'),
+  idleFlag('lazyfree-lazy-user-flush'),
+  idleNumber('list-compress-depth', 0),
+  idleNumber('list-max-listpack-size', -2, -INT_MAX - 1),
+  idleNumber('list-max-ziplist-size', -2, -INT_MAX - 1),
+  idleNumber('set-max-intset-entries', 512),
+  idleNumber('set-max-listpack-entries', 128),
+  idleNumber('set-max-listpack-value', 64),
+  idleNumber('stream-node-max-entries', 100),
 ]
 
 /** By name. */
 export const CONFIG_ROWS: ReadonlyMap<string, ConfigRow> = new Map(
-  [...LIVE, ...FIXED].sort((a, b) => (a.name < b.name ? -1 : 1)).map(row => [row.name, row]),
+  [...LIVE, ...FIXED, ...IDLE]
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(row => [row.name, row]),
 )

@@ -12,6 +12,7 @@ import { INFO_COMMAND } from './info.ts'
 import { LATENCY_COMMAND } from './latency.ts'
 import { MEMORY_COMMAND } from './memory.ts'
 import { PERSISTENCE_COMMANDS } from './persistence.ts'
+import { SCRIPTING_COMMANDS } from './scripting.ts'
 import { SERVER_COMMANDS } from './server.ts'
 import { SLOWLOG_COMMAND } from './slowlog.ts'
 import { TRANSACTION_COMMANDS } from './transactions.ts'
@@ -22,6 +23,7 @@ export const DESK_COMMANDS: readonly DeskCommand[] = [
   ...SERVER_COMMANDS,
   ...WAITING_COMMANDS,
   ...PERSISTENCE_COMMANDS,
+  ...SCRIPTING_COMMANDS,
   ACL_COMMAND,
   ...TRANSACTION_COMMANDS,
   CLIENT_COMMAND,

@@ -182,6 +182,28 @@ test('CONFIG tells what holds, and changes all or nothing', () => {
   assert.equal(ask('CONFIG RESETSTAT'), 'OK')
 })
 
+test('settings of how Redis encodes and frees values are remembered and do nothing', () => {
+  const ask = asker()
+  assert.deepEqual(ask('CONFIG GET list-max-listpack-size'), { 'list-max-listpack-size': '-2' })
+  assert.equal(ask('CONFIG SET list-max-listpack-size 4 lazyfree-lazy-expire yes'), 'OK')
+  assert.deepEqual(ask('CONFIG GET list-max-l* *lazy-expire'), {
+    'lazyfree-lazy-expire': 'yes',
+    'list-max-listpack-size': '4',
+  })
+  assert.match(String(ask('CONFIG SET list-compress-depth -1')), /must be between 0 and 2147483647/)
+  assert.match(String(ask('CONFIG SET set-max-intset-entries x')), /parsed into an integer$/)
+  assert.match(String(ask('CONFIG SET lazyfree-lazy-expire 1')), /must be 'yes' or 'no'$/)
+})
+
+test('there are no scripts and no functions to flush', () => {
+  const ask = asker()
+  assert.equal(ask('SCRIPT FLUSH'), 'OK')
+  assert.equal(ask('function flush async'), 'OK')
+  assert.equal(ask('SCRIPT FLUSH now'), '-ERR SCRIPT FLUSH only support SYNC|ASYNC option')
+  assert.equal(ask('FUNCTION FLUSH now'), '-ERR FUNCTION FLUSH only supports SYNC|ASYNC option')
+  assert.equal(ask('SCRIPT LOAD x'), "-ERR unknown subcommand 'LOAD'. Try SCRIPT HELP.")
+})
+
 test('INFO has the sections that were asked for, and says who is blocked', () => {
   const rig = new Rig()
   const ask = asker(rig)
