@@ -88,7 +88,7 @@ export const DIFFERENCES: ReadonlyMap<string, string> = new Map([
   ],
   [
     'config|set',
-    'Changes `maxmemory`, `maxclients`, `timeout`, `loglevel`, `slowlog-log-slower-than`, `slowlog-max-len`, `latency-tracking`, `latency-tracking-info-percentiles` and `latency-monitor-threshold`, on this node and until it ends. `lazyfree-lazy-*`, `list-compress-depth`, `list-max-listpack-size`, `set-max-*` and `aof-use-rdb-preamble` are remembered and have no effect: a type has one encoding here, and nothing is freed later. The rest accepts only what holds already. `stream-node-max-entries` and its like decide where replicated state is divided, which must be the same on all replicas from the first entry on, so they are fixed.',
+    'Changes `maxmemory`, `maxclients`, `timeout`, `loglevel`, `slowlog-log-slower-than`, `slowlog-max-len`, `latency-tracking`, `latency-tracking-info-percentiles` and `latency-monitor-threshold`, on this node and until it ends. `lazyfree-lazy-*`, `list-compress-depth`, `list-max-listpack-size`, `set-max-*` and `aof-use-rdb-preamble` are remembered and have no effect: a type has one encoding here, and nothing is freed later. The rest accepts only what holds already. `stream-node-max-entries` is set in the shards that the node leads, by a command of their logs, since all replicas must divide streams alike; they keep it with their data. `stream-node-max-bytes` is fixed.',
   ],
   [
     'config|rewrite',

@@ -22,6 +22,7 @@ import type { Index, Ms, Slot } from '../base/types.ts'
 import type { Chance } from './chance.ts'
 import { Expiries, NO_PLACE } from './expiries.ts'
 import { Removals } from './removals.ts'
+import { BLOCK_ENTRIES } from './types/stream.ts'
 import { encodingOf, type Value, type Values, type ValueType } from './types/value.ts'
 
 /** A key and its value. Stays as it is when the key is deleted, for cuts that have yet to write it. */
@@ -79,6 +80,8 @@ export class Keyspace {
   #lastMoment = 0
   /** What `takeReady` took last. */
   #taken: ReadonlyMap<string, number> = new Map()
+  /** Entries that a block of a stream takes, from now on; 0: no bound but its bytes. */
+  blockEntries = BLOCK_ENTRIES
   /** How many commands this node's machine has run: tells what came before what. Not part of the state. */
   moment = 0
   readonly #guards: Guard[] = []
@@ -491,6 +494,7 @@ export class Keyspace {
     this.#slots = other.#slots
     this.#removals = other.#removals
     this.#expiries = other.#expiries
+    this.blockEntries = other.blockEntries
     this.#last = null
   }
 

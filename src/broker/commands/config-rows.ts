@@ -2,11 +2,12 @@
 //
 // A row without `read` stands for something that is so by design or by the config
 // file; SET accepts only what it is already, so that scripts which set it to be sure
-// go on. Sizes of stream and list nodes are among these: they decide where replicated
-// state is cut, so all replicas must have the same from the first entry on.
+// go on. The entries of a stream's block decide where replicated state is cut: to set
+// them is a command of the log, so that all replicas cut alike from its place on.
 
 import { limits } from '../../base/limits.ts'
-import { BLOCK_BYTES_MAX } from '../../machine/types/stream.ts'
+import { blockEntriesWords } from '../../machine/commands/block-entries.ts'
+import { BLOCK_BYTES_MAX, BLOCK_ENTRIES } from '../../machine/types/stream.ts'
 import type { Desk } from '../desk.ts'
 import { LOG_LEVELS, type Settings } from '../settings.ts'
 
@@ -19,6 +20,8 @@ export type ConfigRow = {
   readonly show: (desk: Desk) => string
   /** Reads a new value: what to do, or why not in Redis' words. */
   readonly read?: (value: string) => Change | string
+  /** Instead of `read`, for what is state of the shards: the words of the command that each of them applies. */
+  readonly order?: (value: string) => readonly string[] | string
 }
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -205,6 +208,22 @@ const LIVE: readonly ConfigRow[] = [
   ),
 ]
 
+/** Of the shards that are led here; each keeps it with its data. */
+const OF_SHARDS: readonly ConfigRow[] = [
+  {
+    name: 'stream-node-max-entries',
+    show: desk => {
+      const shards = desk.shards()
+      const shard = shards.find(({ replica }) => replica.isLeader) ?? shards[0]
+      return String(shard?.machine.keyspace.blockEntries ?? BLOCK_ENTRIES)
+    },
+    order: value => {
+      const wrong = wholeIn(value, 0, Number.MAX_SAFE_INTEGER)
+      return wrong ?? blockEntriesWords(Number(value))
+    },
+  },
+]
+
 const FIXED: readonly ConfigRow[] = [
   // Each write is on a majority's disks before its reply: in Redis' words, an AOF synced always.
   fixed('appendfsync', 'always'),
@@ -241,12 +260,11 @@ const IDLE: readonly ConfigRow[] = [
   idleNumber('set-max-intset-entries', 512),
   idleNumber('set-max-listpack-entries', 128),
   idleNumber('set-max-listpack-value', 64),
-  idleNumber('stream-node-max-entries', 100),
 ]
 
 /** By name. */
 export const CONFIG_ROWS: ReadonlyMap<string, ConfigRow> = new Map(
-  [...LIVE, ...FIXED, ...IDLE]
+  [...LIVE, ...OF_SHARDS, ...FIXED, ...IDLE]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map(row => [row.name, row]),
 )

@@ -176,9 +176,9 @@ function applyXadd(state: Keyspace, args: XaddArgs, at: Occasion): Reply {
   if (equalIds(stream.lastId, MAX_ID)) return exhausted
   const id = idFor(stream, args, at.now)
   if (id === null) return notAboveTop
-  stream.append(id, argv, args.firstField)
+  stream.append(id, argv, args.firstField, state.blockEntries)
   if (args.producer > 0) remember(stream, args, id, at.now)
-  args.trim.apply(stream)
+  args.trim.apply(stream, state.blockEntries)
   state.touch(key)
   return { kind: 'id', id }
 }

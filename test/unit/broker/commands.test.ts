@@ -195,6 +195,26 @@ test('settings of how Redis encodes and frees values are remembered and do nothi
   assert.match(String(ask('CONFIG SET lazyfree-lazy-expire 1')), /must be 'yes' or 'no'$/)
 })
 
+test('the entries of a block are set in every shard that is led here, by its log', () => {
+  const rig = new Rig({ clusterEnabled: false })
+  const client = rig.client()
+  const set = (words: string) => plain(client.ask('CONFIG', 'SET', ...words.split(' ')))
+  client.send('CONFIG', 'SET', 'stream-node-max-entries', '7', 'timeout', '9')
+  rig.clock.turn()
+  assert.deepEqual(client.heard, ['OK'])
+  assert.deepEqual(plain(client.ask('CONFIG', 'GET', 'stream-node-max-e*')), {
+    'stream-node-max-entries': '7',
+  })
+  assert.equal(rig.broker.settings.idleSecondsMax, 9)
+  assert.match(String(set('stream-node-max-entries -1')), /must be between 0 and/)
+  assert.match(String(set('stream-node-max-entries 8 timeout x')), /parsed into an integer$/)
+  assert.equal(rig.shard().machine.keyspace.blockEntries, 7, 'all or nothing')
+  for (const line of ['MULTI', 'CONFIG SET stream-node-max-entries 9', 'EXEC'])
+    client.send(...line.split(' '))
+  rig.clock.turn()
+  assert.equal(rig.shard().machine.keyspace.blockEntries, 9)
+})
+
 test('there are no scripts and no functions to flush', () => {
   const ask = asker()
   assert.equal(ask('SCRIPT FLUSH'), 'OK')

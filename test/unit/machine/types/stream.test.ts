@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { Argv } from '../../../../src/base/argv.ts'
 import { Reader, Writer } from '../../../../src/base/bytes.ts'
-import { BLOCK_ENTRIES_MAX, Stream } from '../../../../src/machine/types/stream.ts'
+import { BLOCK_ENTRIES, Stream } from '../../../../src/machine/types/stream.ts'
 import { StreamBuilder } from '../../../../src/machine/types/stream-builder.ts'
 import {
   compareIds,
@@ -19,7 +19,12 @@ import {
 type Row = { id: StreamId; words: string[] }
 
 function append(stream: Stream, id: StreamId, words: readonly string[]): void {
-  stream.append(id, Argv.of('XADD', 'key', '*', ...words.map(w => Buffer.from(w, 'latin1'))), 3)
+  stream.append(
+    id,
+    Argv.of('XADD', 'key', '*', ...words.map(w => Buffer.from(w, 'latin1'))),
+    3,
+    BLOCK_ENTRIES,
+  )
 }
 
 function rows(
@@ -212,7 +217,7 @@ test('an ID that is not there is not found between, before or behind the others'
 })
 
 test('rough trimming drops whole blocks of 100 only, and no more than its limit', () => {
-  assert.equal(BLOCK_ENTRIES_MAX, 100)
+  assert.equal(BLOCK_ENTRIES, 100)
   assert.equal(filled(1000).trimByLength(555, true, 0), 400)
   assert.equal(filled(1000).trimByLength(600, true, 0), 400)
   assert.equal(filled(1000).trimByLength(0, true, 0), 1000)
