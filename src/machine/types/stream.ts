@@ -223,19 +223,28 @@ export class Stream implements Value {
     return -1
   }
 
-  /** How many entries come after `id`: whole blocks by their counts, one block by its entries. */
+  /** How many entries come after `id`: whole blocks by their counts, from the nearer end, one block by its entries. */
   countAfter(id: StreamId): number {
-    let count = 0
-    for (let i = this.#find(id.ms, id.seq); i < this.#blocks.length; i += 1) {
-      const block = this.#blocks[i] as Block
-      if (isBefore(id.ms, id.seq, block.firstMs, block.firstSeq)) {
-        count += block.count
-        continue
-      }
-      const cursor = this.#cursor
-      cursor.open(block)
-      while (cursor.next()) if (isBefore(id.ms, id.seq, cursor.ms, cursor.seq)) count += 1
+    const blocks = this.#blocks
+    const at = this.#find(id.ms, id.seq)
+    const block = blocks[at]
+    if (block === undefined) return 0
+    let count = this.#countAfterIn(block, id)
+    if (blocks.length - at <= at - this.#head) {
+      for (let i = at + 1; i < blocks.length; i += 1) count += (blocks[i] as Block).count
+      return count
     }
+    count += this.#length - block.count
+    for (let i = this.#head; i < at; i += 1) count -= (blocks[i] as Block).count
+    return count
+  }
+
+  #countAfterIn(block: Block, id: StreamId): number {
+    if (isBefore(id.ms, id.seq, block.firstMs, block.firstSeq)) return block.count
+    const cursor = this.#cursor
+    cursor.open(block)
+    let count = 0
+    while (cursor.next()) if (isBefore(id.ms, id.seq, cursor.ms, cursor.seq)) count += 1
     return count
   }
 

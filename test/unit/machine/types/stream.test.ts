@@ -318,3 +318,26 @@ test('IDs of any size read as they were written', () => {
   )
   for (const id of ids) assert.ok(stream.has(id), formatId(id))
 })
+
+test('what comes after an ID is counted alike from either end, with gaps and trims', () => {
+  const size = 12 * BLOCK_ENTRIES_MAX
+  const someId = fc.nat({ max: size + 2 })
+  const gone = fc.array(someId, { maxLength: 40 })
+  fc.assert(
+    fc.property(
+      gone,
+      fc.nat({ max: size }),
+      fc.array(someId, { minLength: 1 }),
+      (ids, left, at) => {
+        const stream = filled(size)
+        for (const ms of ids) stream.delete({ ms, seq: 0 })
+        stream.trimByLength(left, false, 0)
+        const there = rows(stream).map(({ id }) => Number(id.ms))
+        for (const ms of at) {
+          assert.equal(stream.countAfter({ ms, seq: 0 }), there.filter(other => other > ms).length)
+        }
+      },
+    ),
+    { seed: 6, numRuns: 40 },
+  )
+})
