@@ -320,7 +320,7 @@ test('IDs of any size read as they were written', () => {
 })
 
 test('what comes after an ID is counted alike from either end, with gaps and trims', () => {
-  const size = 12 * BLOCK_ENTRIES_MAX
+  const size = 12 * BLOCK_ENTRIES
   const someId = fc.nat({ max: size + 2 })
   const gone = fc.array(someId, { maxLength: 40 })
   fc.assert(
