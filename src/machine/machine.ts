@@ -305,7 +305,7 @@ export class Machine {
     return list === null || list === 'wrong-type' ? 0 : list.length
   }
 
-  /** The lists that a command lengthens if it is not refused. */
+  /** The lists and streams that a command lengthens if it is not refused. */
   feeds(argv: Argv): readonly Feed[] {
     // What a transaction adds is handed out once it is applied as a whole.
     if (argv.count === 0) return NO_FEEDS

@@ -196,5 +196,7 @@ export const xadd: CommandSpec<XaddArgs> = {
     'O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.',
   tips: ['nondeterministic_output'],
   parse: parseXadd,
+  // Of each group one may have it; who comes first in line is of the one or the other.
+  feeds: argv => [{ key: argv.latin1(1), count: 1, needs: 'change' }],
   apply: applyXadd,
 }
