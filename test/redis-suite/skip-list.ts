@@ -11,6 +11,8 @@ export type Skip = {
   readonly reason: string
   /** `7.0`, or `all`. */
   readonly version: string
+  /** Not every patch release has it. */
+  readonly mayLack: boolean
 }
 
 /** What the list holds for one version of the suite. */
@@ -35,7 +37,8 @@ export function readSkips(text: string): readonly Skip[] {
     } else if (line !== '' && !line.startsWith('#')) {
       if (reason === null)
         throw new Error(`skipped.txt:${i + 1}: a test is skipped without a reason`)
-      skips.push({ pattern: line, reason, version })
+      const mayLack = line.startsWith('? ')
+      skips.push({ pattern: mayLack ? line.slice(2) : line, reason, version, mayLack })
     }
   }
   return skips

@@ -158,5 +158,5 @@ function tclsh(cwd: string, words: readonly string[]): Promise<string> {
 export function unusedSkips(skips: readonly Skip[], outcomes: readonly Outcome[]): readonly Skip[] {
   const used = new Set<Skip | null>()
   for (const { kind, test } of outcomes) if (kind === 'skip') used.add(skipFor(skips, test))
-  return skips.filter(skip => !used.has(skip))
+  return skips.filter(skip => !skip.mayLack && !used.has(skip))
 }

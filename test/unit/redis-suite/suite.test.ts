@@ -42,11 +42,14 @@ test('what the suite prints is read to its own summary, failures with their text
 })
 
 test('an entry of the list has a reason and a version, and is by name or by pattern', () => {
-  const skips = readSkips('# about\n[all]\n- no sorting\n/^SORT\nLPOP\n[9.0]\n- not yet\nNEW')
+  const skips = readSkips(
+    '# about\n[all]\n- no sorting\n/^SORT\nLPOP\n[9.0]\n- not yet\nNEW\n? PATCH',
+  )
   assert.deepEqual(skips, [
-    { pattern: '/^SORT', reason: 'no sorting', version: 'all' },
-    { pattern: 'LPOP', reason: 'no sorting', version: 'all' },
-    { pattern: 'NEW', reason: 'not yet', version: '9.0' },
+    { pattern: '/^SORT', reason: 'no sorting', version: 'all', mayLack: false },
+    { pattern: 'LPOP', reason: 'no sorting', version: 'all', mayLack: false },
+    { pattern: 'NEW', reason: 'not yet', version: '9.0', mayLack: false },
+    { pattern: 'PATCH', reason: 'not yet', version: '9.0', mayLack: true },
   ])
   assert.equal(skipFor(skips, 'SORT of a list')?.pattern, '/^SORT')
   assert.equal(skipFor(skips, 'LPOP of a list'), null)
