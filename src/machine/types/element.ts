@@ -194,6 +194,22 @@ export function endOf(bytes: Uint8Array, at: number): number {
   return at + size + backBytes(size)
 }
 
+/** How many elements `bytes` is, or -1 if it is anything else. For bytes that may be broken. */
+export function countElements(bytes: Uint8Array): number {
+  let count = 0
+  for (let at = 0; at < bytes.length; count += 1) {
+    const head = bytes[at] as number
+    const width = head & WIDTH
+    if (head >= NUMBER && head !== HUGE_WORD && (width === 0 || width > TWO_PARTS)) return -1
+    // Of a head that is cut off the size is no number.
+    const size = sizeAt(bytes, at)
+    const end = at + size + backBytes(size)
+    if (!(size > 0 && end <= bytes.length) || beginOf(bytes, end) !== at) return -1
+    at = end
+  }
+  return count
+}
+
 /** Where the element that ends at `end` begins. */
 export function beginOf(bytes: Uint8Array, end: number): number {
   let k = end - 1

@@ -23,9 +23,10 @@ import {
 } from './block.ts'
 import type { Group } from './group.ts'
 import type { Idempotence } from './idempotence.ts'
+import { increment } from './lag.ts'
 import { References } from './references.ts'
 import { StreamCut } from './stream-cut.ts'
-import { compareIds, type Half, half, MIN_ID, type StreamId } from './stream-id.ts'
+import { compareIds, type Half, MIN_ID, type StreamId } from './stream-id.ts'
 import type { Value } from './value.ts'
 
 /** As Redis' stream-node-max-entries, of which this is the default: what `~` rounds to. 0 would be: no bound. */
@@ -169,11 +170,7 @@ export class Stream implements Value {
     appendEntry(block, id, argv, first, sameNames)
     this.#length += 1
     this.lastId = id
-    const added = this.entriesAdded
-    this.entriesAdded =
-      typeof added === 'number' && added < Number.MAX_SAFE_INTEGER
-        ? added + 1
-        : half(BigInt(added) + 1n)
+    this.entriesAdded = increment(this.entriesAdded)
   }
 
   /** Begins a block. @param like bytes of the one before, which the next will resemble */
