@@ -2,7 +2,7 @@
 //
 //   frame    := u8 type, u32 length, payload          (little-endian)
 //   HEAD     u8 version, u32 digest, varint index, varint number of the next key, removals,
-//            from version 4 on varint entries of a stream's block
+//            from version 5 on varint entries of a stream's block
 //   KEY      varint number, key, u8 type, varint expiry, varint index of its last change
 //            (keys in the order of their numbers)
 //   PART     a part of the value of the key before    (types/value.ts)
@@ -10,7 +10,8 @@
 //   END      varint count of keys, u32 CRC-32C of all frames before this one
 //
 // Version 1 had streams only: its KEY ends with the key. Version 2 knew nothing of
-// changes and removals: all it holds is older than any watch there may be.
+// changes and removals: all it holds is older than any watch there may be. Version 3 did not
+// say which commands of a producer wait.
 //
 // Equal states give equal bytes, whatever the sizes asked for: parts have a size of
 // their own. A value is cut when the reader comes to it or when a command reaches
@@ -21,7 +22,8 @@ import { assert } from '../base/assert.ts'
 import { Reader, Writer } from '../base/bytes.ts'
 import { crc32c } from '../base/crc32c.ts'
 import type { Index, Ms } from '../base/types.ts'
-import { type Guard, type Holder, Keyspace } from './keyspace.ts'
+import type { Guard, Holder } from './holder.ts'
+import { Keyspace } from './keyspace.ts'
 import { Removals } from './removals.ts'
 import {
   type Producer,
@@ -35,10 +37,11 @@ import { BLOCK_ENTRIES } from './types/stream.ts'
 import { builderOf, VALUE_TYPES, type Value, type ValueType } from './types/value.ts'
 
 /** Written where a setting is not the default, so that a node before it reads the others. */
-const VERSION = 4
-const VERSION_WITHOUT_SETTINGS = 3
+const VERSION = 5
+const VERSION_WITHOUT_SETTINGS = 4
 const VERSION_OF_STREAMS = 1
 const VERSION_WITHOUT_CHANGES = 2
+const VERSION_WITHOUT_WAITS = 3
 const HEAD = 1
 const KEY = 2
 const PART = 3
@@ -292,7 +295,7 @@ export class SnapshotBuilder {
     this.#endKey()
     if (type === HEAD) this.#readHead(reader)
     else if (type === KEY) this.#readKey(reader)
-    else if (type === PRODUCER) this.#sessions.adopt(readProducer(reader))
+    else if (type === PRODUCER) this.#readProducer(reader)
     else if (type === END) this.#readEnd(reader)
     else assert(false, `snapshot frame ${type} is unknown`)
     assert(reader.left === 0, 'a frame is read whole')
@@ -309,6 +312,10 @@ export class SnapshotBuilder {
     this.#nextNumber = reader.count()
     if (this.#version > VERSION_WITHOUT_CHANGES) this.#keyspace.adoptRemovals(Removals.read(reader))
     if (this.#version > VERSION_WITHOUT_SETTINGS) this.#keyspace.blockEntries = reader.count()
+  }
+
+  #readProducer(reader: Reader): void {
+    this.#sessions.adopt(readProducer(reader, this.#version > VERSION_WITHOUT_WAITS))
   }
 
   #readKey(reader: Reader): void {

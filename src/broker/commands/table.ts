@@ -12,6 +12,7 @@ import { INFO_COMMAND } from './info.ts'
 import { LATENCY_COMMAND } from './latency.ts'
 import { MEMORY_COMMAND } from './memory.ts'
 import { PERSISTENCE_COMMANDS } from './persistence.ts'
+import { PUBSUB_COMMANDS } from './pubsub.ts'
 import { SCRIPTING_COMMANDS } from './scripting.ts'
 import { SERVER_COMMANDS } from './server.ts'
 import { SLOWLOG_COMMAND } from './slowlog.ts'
@@ -22,6 +23,7 @@ export const DESK_COMMANDS: readonly DeskCommand[] = [
   ...CONNECTION_COMMANDS,
   ...SERVER_COMMANDS,
   ...WAITING_COMMANDS,
+  ...PUBSUB_COMMANDS,
   ...PERSISTENCE_COMMANDS,
   ...SCRIPTING_COMMANDS,
   ACL_COMMAND,
