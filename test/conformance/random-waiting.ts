@@ -167,7 +167,6 @@ function removals(on: fc.Arbitrary<string>) {
     { weight: 1, arbitrary: command('GETDEL', on) },
     { weight: 1, arbitrary: command('EXPIRE', on, fc.constantFrom('0', '-1', '1000')) },
     { weight: 1, arbitrary: command('SADD', on, element) },
-    { weight: 1, arbitrary: command('XDEL', on, '3-0') },
   )
 }
 
@@ -269,6 +268,7 @@ function moves(flavour: Flavour): fc.Arbitrary<Move> {
     { weight: 3, arbitrary: say(anyone, renamings(flavour)) },
     { weight: flavour.groups ? 8 : 0, arbitrary: say(anyone, grouping) },
     { weight: ofFrames ? 4 : 0, arbitrary: say(anyone, frames) },
+    { weight: 1, arbitrary: say(anyone, command('XDEL', stream, '3-0', '1-0')) },
     { weight: 2, arbitrary: say(anyone, unblock) },
     {
       weight: 4,

@@ -8,8 +8,9 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { isRefusedOtherwise } from './differences.ts'
-import { withPair } from './pair.ts'
+import { type Pair, withPair } from './pair.ts'
 import { growing } from './random-commands.ts'
+import { misCalled, onDesk } from './random-desk.ts'
 import { onKeys } from './random-keys.ts'
 import { onLists } from './random-lists.ts'
 import { RedisServer, ServerTarget } from './server-target.ts'
@@ -23,6 +24,20 @@ const { SLOTCAST_SCRIPTS = '300', SLOTCAST_SEED = '31' } = process.env
 const ELSEWHERE = new Set(['XINFO', 'XPENDING', 'XREADGROUP', 'XGROUP', 'XCLAIM', 'XAUTOCLAIM'])
 /** A clock's answer: that there is one, and its sign. */
 const OF_THE_CLOCK = new Set(['TTL', 'PTTL', 'EXPIRETIME', 'PEXPIRETIME'])
+
+/** Those that end the connection or the server, take it over, or answer with figures. */
+const NOT_MISCALLED = new Set([
+  ...['acl', 'bgrewriteaof', 'bgsave', 'command', 'debug', 'failover', 'hello', 'info', 'lastsave'],
+  ...['monitor', 'psync', 'psubscribe', 'quit', 'replicaof', 'reset', 'role', 'save', 'shutdown'],
+  ...['randomkey', 'scan', 'select'],
+  ...['slaveof', 'ssubscribe', 'subscribe', 'sync', 'time', 'wait'],
+])
+/** Begins each script about the server. */
+const AS_NEW: readonly Words[] = [
+  ['FLUSHALL'],
+  ['CLIENT', 'SETNAME', ''],
+  ['CONFIG', 'SET', 'slowlog-max-len', '128', 'latency-monitor-threshold', '0'],
+]
 
 /** A transaction around some commands, or none. */
 function wrapped(commands: readonly Words[], from: number, to: number): Words[] {
@@ -83,32 +98,100 @@ function compareAll(commands: readonly Words[], mine: readonly Wire[], theirs: r
   }
 }
 
-suite('whole servers answer pipelines alike', { skip: RedisServer.missing }, () => {
-  test(`${SLOTCAST_SCRIPTS} random scripts`, { timeout: 3_600_000 }, () =>
+/** Both servers, each in both protocols. */
+class Both {
+  readonly #ours: Readonly<Record<Protocol, ServerTarget>>
+  readonly #theirs: Readonly<Record<Protocol, ServerTarget>>
+
+  constructor({ ours, theirs }: Pair) {
+    const target = (port: number) => ({
+      2: new ServerTarget('127.0.0.1', port, 2),
+      3: new ServerTarget('127.0.0.1', port, 3),
+    })
+    this.#ours = target(ours)
+    this.#theirs = target(theirs)
+  }
+
+  async compare(commands: readonly Words[], protocol: Protocol): Promise<void> {
+    const [mine, want] = await Promise.all([
+      this.#ours[protocol].askAll(commands),
+      this.#theirs[protocol].askAll(commands),
+    ])
+    compareAll(commands, mine, want)
+  }
+
+  /** Names that both know. */
+  async names(): Promise<string[]> {
+    const [mine, theirs] = await Promise.all([
+      this.#ours[2].ask(['COMMAND', 'LIST']),
+      this.#theirs[2].ask(['COMMAND', 'LIST']),
+    ])
+    const known = new Set(textsOf(mine))
+    return textsOf(theirs).filter(name => known.has(name))
+  }
+
+  async close(): Promise<void> {
+    for (const side of [this.#ours, this.#theirs])
+      for (const protocol of [2, 3] as const) await side[protocol].close()
+  }
+}
+
+function textsOf(wire: Wire): string[] {
+  return 'items' in wire ? wire.items.map(item => ('text' in item ? item.text : '')) : []
+}
+
+/** Runs `story` on both servers. */
+function onBoth(story: (both: Both) => Promise<void>): () => Promise<void> {
+  return () =>
     withPair(async pair => {
-      const targets: ServerTarget[] = []
-      const target = (port: number, protocol: Protocol): ServerTarget => {
-        const made = new ServerTarget('127.0.0.1', port, protocol)
-        targets.push(made)
-        return made
-      }
-      const ours = { 2: target(pair.ours, 2), 3: target(pair.ours, 3) }
-      const theirs = { 2: target(pair.theirs, 2), 3: target(pair.theirs, 3) }
+      const both = new Both(pair)
       try {
-        await fc.assert(
-          fc.asyncProperty(script, async ({ commands, protocol }) => {
-            const all = [['FLUSHALL'], ...commands]
-            const [mine, want] = await Promise.all([
-              ours[protocol].askAll(all),
-              theirs[protocol].askAll(all),
-            ])
-            compareAll(all, mine, want)
-          }),
-          { numRuns: Number(SLOTCAST_SCRIPTS), seed: Number(SLOTCAST_SEED) },
-        )
+        await story(both)
       } finally {
-        for (const each of targets) await each.close()
+        await both.close()
       }
+    })
+}
+
+const options = { numRuns: Number(SLOTCAST_SCRIPTS), seed: Number(SLOTCAST_SEED) }
+const timeout = 3_600_000
+
+suite(`whole servers answer ${SLOTCAST_SCRIPTS} random pipelines alike`, {
+  skip: RedisServer.missing,
+}, () => {
+  test(
+    'of data',
+    { timeout },
+    onBoth(async both => {
+      await fc.assert(
+        fc.asyncProperty(script, ({ commands, protocol }) =>
+          both.compare([['FLUSHALL'], ...commands], protocol),
+        ),
+        options,
+      )
+    }),
+  )
+
+  test(
+    'about the server and its clients',
+    { timeout },
+    onBoth(async both => {
+      const names = (await both.names()).filter(name => !NOT_MISCALLED.has(name))
+      const commands = fc.array(fc.oneof(onDesk, onDesk, misCalled(names)), {
+        minLength: 10,
+        maxLength: 40,
+      })
+      await fc.assert(
+        fc.asyncProperty(
+          commands,
+          fc.nat(20),
+          fc.nat(30),
+          fc.constantFrom<Protocol>(2, 3),
+          (said, from, to, protocol) =>
+            both.compare([...AS_NEW, ...wrapped(said, from, to), ['DISCARD']], protocol),
+        ),
+        options,
+      )
     }),
   )
 })

@@ -9,7 +9,7 @@ import {
   bulk,
   fail,
   integer,
-  NULL_ARRAY,
+  NULL,
   type Reply,
   syntaxError,
   text,
@@ -134,8 +134,7 @@ function info(desk: Desk, _session: Session, argv: Argv): Reply {
   const replies: Reply[] = []
   for (let i = 2; i < argv.count; i += 1) {
     const facts = desk.commands.facts(argv.latin1(i))
-    // Redis says a null array here: `*-1`.
-    replies.push(facts === null ? NULL_ARRAY : infoOf(facts))
+    replies.push(facts === null ? NULL : infoOf(facts))
   }
   return array(replies)
 }
@@ -212,6 +211,13 @@ function getKeys(desk: Desk, _session: Session, argv: Argv): Reply {
   return array(words.map(word => bulk(found.argv.bytes(word))))
 }
 
+/** SET reads the key only where it is told to, which is why its flags are called variable. */
+function isPlainSet({ facts, argv }: Asked): boolean {
+  if (facts.name !== 'set') return false
+  for (let i = 3; i < argv.count; i += 1) if (argv.is(i, 'GET')) return false
+  return true
+}
+
 function getKeysAndFlags(desk: Desk, _session: Session, argv: Argv): Reply {
   const found = asked(desk, argv)
   if ('kind' in found) return found
@@ -219,7 +225,8 @@ function getKeysAndFlags(desk: Desk, _session: Session, argv: Argv): Reply {
   for (const spec of found.facts.keys) {
     const words = keysOf({ ...found.facts, keys: [spec] }, found.argv)
     if (words.length === 0) return invalidArguments
-    for (const word of words) items.push(array([bulk(found.argv.bytes(word)), keyFlags(spec)]))
+    const flags = keyFlags(isPlainSet(found) ? { ...spec, flags: ['OW', 'UPDATE'] } : spec)
+    for (const word of words) items.push(array([bulk(found.argv.bytes(word)), flags]))
   }
   return items.length === 0 ? invalidArguments : array(items)
 }

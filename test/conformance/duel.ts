@@ -1,31 +1,24 @@
-// Clients that wait, on whole servers: random scripts of several connections, played to a
-// standalone node of ours and to Redis 7.0 a move at a time. After each move all must have
-// been answered the same, and the same must be blocked.
-//
-// SLOTCAST_WAITING_SCRIPTS says how many, SLOTCAST_SEED which.
+// Two servers that are played the same script a move at a time: after each move all
+// connections must have been answered the same, and the same must be blocked.
 
 import assert from 'node:assert/strict'
-import { suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import fc from 'fast-check'
 import { Crowd } from './crowd.ts'
 import { isRefusedOtherwise } from './differences.ts'
 import { printWire } from './notation.ts'
-import { withPair } from './pair.ts'
-import { CONNECTIONS, type Move, waitingScripts } from './random-waiting.ts'
-import { RedisServer } from './server-target.ts'
+import type { Pair } from './pair.ts'
+import type { Move } from './random-waiting.ts'
 import type { Protocol, Wire } from './wire.ts'
 
 type Words = readonly string[]
 
-const { SLOTCAST_WAITING_SCRIPTS = '100', SLOTCAST_SEED = '41' } = process.env
 /** Life of a key that expires by the clock. */
 const LIFE_MS = 8
 /** Redis looks at keys that expire ten times a second; EXISTS makes it look. */
 const LIFE_OVER_MS = LIFE_MS + 4
 
 /** Both servers, spoken to in one protocol. */
-class Duel {
+export class Duel {
   readonly #ours: Crowd
   readonly #theirs: Crowd
   /** What happened, for messages. */
@@ -38,11 +31,16 @@ class Duel {
     this.#theirs = theirs
   }
 
-  static async open(ours: number, theirs: number, protocol: Protocol): Promise<Duel> {
+  /** @param count connections to each */
+  static async open(pair: Pair, count: number, protocol: Protocol): Promise<Duel> {
     return new Duel(
-      await Crowd.open(ours, CONNECTIONS, protocol),
-      await Crowd.open(theirs, CONNECTIONS, protocol),
+      await Crowd.open(pair.ours, count, protocol),
+      await Crowd.open(pair.theirs, count, protocol),
     )
+  }
+
+  get #everyone(): Iterable<number> {
+    return this.#ours.members.keys()
   }
 
   close(): void {
@@ -50,10 +48,11 @@ class Duel {
     this.#theirs.close()
   }
 
-  async play(script: readonly Move[]): Promise<void> {
+  /** @param ending what shows the state in the end */
+  async play(script: readonly Move[], ending: readonly Words[]): Promise<void> {
     await Promise.all([this.#ours.restart(), this.#theirs.restart()])
     this.#story = [`in RESP${this.#ours.protocol}:`]
-    for (let on = 0; on < CONNECTIONS; on += 1) {
+    for (const on of this.#everyone) {
       this.#compared[on] = 0
       this.#said[on] = []
     }
@@ -62,9 +61,9 @@ class Duel {
     this.#story.push('everyone is unblocked')
     for (; blocked.size > 0; blocked = await this.#settle())
       for (const on of blocked) await this.#unblock(on)
-    for (let on = 0; on < CONNECTIONS; on += 1) this.#say(on, [['DISCARD'], ['PING']])
+    for (const on of this.#everyone) this.#say(on, [['DISCARD'], ['PING']])
     await this.#settle()
-    for (const words of ENDING) {
+    for (const words of ending) {
       this.#say(0, [words])
       await this.#settle()
     }
@@ -134,38 +133,3 @@ class Duel {
 function quoted(word: string): string {
   return /^[!-~]+$/.test(word) ? word : JSON.stringify(word)
 }
-
-const ENDING: readonly Words[] = [
-  ...['l', 'm', 'n', 's', 't', 'x'].map(key => ['TYPE', key]),
-  ...['l', 'm', 'n'].map(key => ['LRANGE', key, '0', '-1']),
-  ...['s', 't'].flatMap(key => [
-    ['XRANGE', key, '-', '+'],
-    ['XPENDING', key, 'g'],
-    ['XPENDING', key, 'h'],
-  ]),
-]
-
-suite('clients that wait are served alike', { skip: RedisServer.missing }, () => {
-  test(`${SLOTCAST_WAITING_SCRIPTS} random scripts`, { timeout: 3_600_000 }, () =>
-    withPair(async ({ ours, theirs }) => {
-      const duels = { 2: await Duel.open(ours, theirs, 2), 3: await Duel.open(ours, theirs, 3) }
-      try {
-        await fc.assert(
-          fc.asyncProperty(
-            waitingScripts,
-            fc.constantFrom<Protocol>(2, 3),
-            async (script, protocol) => duels[protocol].play(script),
-          ),
-          {
-            numRuns: Number(SLOTCAST_WAITING_SCRIPTS),
-            seed: Number(SLOTCAST_SEED),
-            includeErrorInReport: true,
-          },
-        )
-      } finally {
-        duels[2].close()
-        duels[3].close()
-      }
-    }),
-  )
-})
