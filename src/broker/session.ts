@@ -82,6 +82,8 @@ export class Session implements Asker<Reply> {
   commandCount = 0
   bytesIn = 0
   bytesOut = 0
+  /** What a reply may be expected to take: the largest of late. Told by the door, or 0. */
+  replyBytes = 0
 
   /** Commands that got no answer yet. */
   unanswered = 0

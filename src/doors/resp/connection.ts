@@ -28,6 +28,8 @@ export interface Door {
   readonly broker: Broker
   readonly limits: ConnectionLimits
   readonly budget: CarryBudget
+  /** Replies that wait to be written, of all connections. */
+  readonly outputs: CarryBudget
   /** `connection` has replies to write at the end of the turn. */
   dirty(connection: Connection): void
   closed(connection: Connection, reason: string): void
@@ -35,6 +37,8 @@ export interface Door {
 
 /** Output buffers above this are not kept. */
 const OUTPUT_BYTES_KEPT = 256 * 1024
+/** What the first reply may take as far as one knows: a new client's pipeline begins slowly. */
+const FIRST_REPLY_BYTES = 256 * 1024
 /** How long a connection that we ended may stay half open. */
 const LINGER_MS = 1_000
 
@@ -52,6 +56,8 @@ export class Connection implements Client {
   #ticket = 0
   /** After the answer to this ticket the connection ends; -1: it goes on. */
   #lastTicket = -1
+  /** Of what waits, bytes that the budget of all had no room for. */
+  #uncounted = 0
   #isDirty = false
   #writing = false
   #writingSince = 0
@@ -79,6 +85,7 @@ export class Connection implements Client {
       address: `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`,
       localAddress: `${socket.localAddress ?? ''}:${socket.localPort ?? 0}`,
     })
+    this.#session.replyBytes = FIRST_REPLY_BYTES
     socket.setNoDelay(true)
     socket.on('data', chunk => this.#onData(chunk))
     socket.on('end', () => this.#onEnd())
@@ -90,11 +97,24 @@ export class Connection implements Client {
 
   answer(ticket: number, reply: Reply): void {
     if (this.#closed) return
-    if (this.#output.length > this.#door.limits.outputBytesMax) {
+    const { limits, outputs } = this.#door
+    const before = this.#output.length
+    if (before > limits.outputBytesMax) {
       this.cut('replies piled up: the client reads too slowly')
       return
     }
     this.#output.encode(reply, this.#session.protocol)
+    const bytes = this.#output.length - before
+    const session = this.#session
+    session.replyBytes = Math.max(bytes, session.replyBytes - (session.replyBytes >>> 3))
+    if (!outputs.take(bytes)) {
+      this.#uncounted += bytes
+      // Who has little waiting is not to suffer for those who have much.
+      if (before > limits.outputPauseBytes) {
+        this.cut('replies of all clients piled up, of this one many: it reads too slowly')
+        return
+      }
+    }
     if (ticket === this.#lastTicket) this.#ending = true
     this.#touch()
   }
@@ -156,6 +176,7 @@ export class Connection implements Client {
   #written(): void {
     this.#writing = false
     this.#writingSince = 0
+    if (!this.#closed) this.#giveBack(this.#spare.length)
     this.#spare.clear(OUTPUT_BYTES_KEPT)
     if (this.#closed) return
     if (this.#output.length > 0 || this.#ending || this.#inputEnded) this.flush()
@@ -231,9 +252,18 @@ export class Connection implements Client {
     this.#socket.end()
   }
 
+  /** `bytes` wait no more. */
+  #giveBack(bytes: number): void {
+    const uncounted = Math.min(bytes, this.#uncounted)
+    this.#uncounted -= uncounted
+    this.#door.outputs.take(uncounted - bytes)
+  }
+
   #onClose(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#giveBack(this.#output.length + (this.#writing ? this.#spare.length : 0))
+    this.#output.clear(0)
     this.#decoder.close()
     this.#door.broker.disconnect(this.#session)
     this.#door.closed(this, this.#reason)
