@@ -20,8 +20,11 @@ import { eventually } from './slotcast-process.ts'
 const { SLOTCAST_FUZZ_SECONDS = '10', SLOTCAST_SEED = '1' } = process.env
 const STANDALONE = { enabled: false, shards: 1, replicas_per_shard: 1 }
 const MiB = 1024 * 1024
-/** Commands that are begun may take 512 MiB over all connections; the rest is replies that wait, and the engine. */
-const GROWTH_MAX = 900 * MiB
+/**
+ * Commands that are begun may take 512 MiB over all connections, replies that wait 256 MiB
+ * in buffers of up to twice that; the rest is the engine and what it has not collected yet.
+ */
+const GROWTH_MAX = 1300 * MiB
 /** What the client that works waits for a reply at most. */
 const REPLY_MS_MAX = 10_000
 /** Connections at a time that throw bytes, that send a byte now and then, and that never read. */
