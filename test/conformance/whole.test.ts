@@ -82,18 +82,18 @@ function comparable(words: Words, wire: Wire): unknown {
 
 /** Replies of EXEC are those of the commands in it. */
 function compareAll(commands: readonly Words[], mine: readonly Wire[], theirs: readonly Wire[]) {
-  let queued: Words[] | null = null
+  let queued: Words[] = []
   for (const [i, words] of commands.entries()) {
     const [got, want] = [mine[i] as Wire, theirs[i] as Wire]
-    if (words[0] === 'EXEC' && 'items' in got && 'items' in want && queued !== null) {
+    const name = (words[0] ?? '').toUpperCase()
+    if (name === 'EXEC' && 'items' in got && 'items' in want) {
       assert.equal(got.items.length, want.items.length, 'replies of EXEC')
       for (const [k, inner] of queued.entries())
         compareOne(inner, got.items[k] as Wire, want.items[k] as Wire, 'in EXEC: ')
-      queued = null
       continue
     }
-    if (words[0] === 'MULTI') queued = []
-    else if (queued !== null && want.type === 'simple' && want.text === 'QUEUED') queued.push(words)
+    if (name === 'MULTI' && want.type === 'simple') queued = []
+    else if (want.type === 'simple' && want.text === 'QUEUED') queued.push(words)
     compareOne(words, got, want, '')
   }
 }

@@ -22,9 +22,10 @@ const STANDALONE = { enabled: false, shards: 1, replicas_per_shard: 1 }
 const MiB = 1024 * 1024
 /**
  * Commands that are begun may take 512 MiB over all connections, replies that wait 256 MiB
- * in buffers of up to twice that; the rest is the engine and what it has not collected yet.
+ * in buffers of up to twice that. As much again may be buffers that the engine has not
+ * collected yet: it does so when it sees fit, and memory goes up and down by hundreds of MiB.
  */
-const GROWTH_MAX = 1300 * MiB
+const GROWTH_MAX = 2048 * MiB
 /** What the client that works waits for a reply at most. */
 const REPLY_MS_MAX = 10_000
 /** Connections at a time that throw bytes, that send a byte now and then, and that never read. */
