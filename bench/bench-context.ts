@@ -48,13 +48,13 @@ const COUNT_FIRST = 2_000
 
 /** Runs redis-benchmark for about so long: the speed of the run before says how many commands that is. */
 export function redisDrive(
-  key: string,
+  command: readonly string[],
   clients: number,
   pipeline: number,
 ): (seconds: number, port: number) => Promise<Driven> {
   let speed = 0
   return async (seconds, port) => {
-    const load = { port, key, clients, pipeline, valueBytes: VALUE_BYTES }
+    const load = { port, command, clients, pipeline }
     if (speed === 0) speed = (await redisBenchmark({ ...load, count: COUNT_FIRST })).perSecond
     const count = Math.max(COUNT_FIRST, Math.round(speed * seconds))
     const result = await redisBenchmark({ ...load, count })

@@ -73,7 +73,7 @@ export class Cluster {
   async leaderOf(key: string): Promise<Leader> {
     for (let attempt = 0; attempt < LEADER_ATTEMPTS; attempt += 1) {
       for (let node = 1; node <= NODES; node += 1) {
-        const answer = await ask(this.respPort(node), ['XLEN', key])
+        const answer = await ask(this.respPort(node), ['EXISTS', key])
         if (answer.startsWith(':')) {
           return { node, resp: this.respPort(node), grpc: this.portBase + 100 + node }
         }

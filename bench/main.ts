@@ -9,9 +9,15 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Context } from './bench-context.ts'
 import { brokersPhase } from './phase-brokers.ts'
+import { groupsPhase } from './phase-groups.ts'
+import { growthPhase } from './phase-growth.ts'
 import { sessionPhase, unaryPhase } from './phase-grpc.ts'
+import { handoffPhase } from './phase-handoff.ts'
 import { MILLION_PHASES, millionPhase } from './phase-million.ts'
+import { pendingPhase } from './phase-pending.ts'
+import { listsPhase, readsPhase } from './phase-reads.ts'
 import { latencyPhase, redisPhase } from './phase-redis.ts'
+import { weightPhase } from './phase-weight.ts'
 import { stopAll } from './processes.ts'
 import { holds, machineFacts, printRows, type Row } from './report.ts'
 
@@ -35,6 +41,13 @@ const PHASES: Readonly<Record<string, (context: Context) => Promise<void>>> = {
   brokers: brokersPhase,
   session: sessionPhase,
   unary: unaryPhase,
+  reads: readsPhase,
+  lists: listsPhase,
+  handoff: handoffPhase,
+  groups: groupsPhase,
+  pending: pendingPhase,
+  growth: growthPhase,
+  weight: weightPhase,
 }
 const NAMES: readonly string[] = [...Object.keys(PHASES), ...MILLION_PHASES]
 

@@ -9,7 +9,7 @@ import { type Context, startCluster, VALUE_BYTES } from './bench-context.ts'
 import type { Cluster } from './cluster.ts'
 import { OUR_LOAD } from './phase-brokers.ts'
 import { pause, settledMiB } from './processes.ts'
-import { ask, hasRedis, RedisServer, redisBenchmark } from './redis.ts'
+import { ask, hasRedis, RedisServer, redisBenchmark, xadd } from './redis.ts'
 import { makeRow, most } from './report.ts'
 
 const KEY = 'bench-million'
@@ -42,14 +42,8 @@ export async function millionPhase(context: Context, wanted: ReadonlySet<string>
 }
 
 async function load(port: number, count: number): Promise<void> {
-  await redisBenchmark({
-    port,
-    key: KEY,
-    clients: 50,
-    pipeline: 16,
-    count,
-    valueBytes: VALUE_BYTES,
-  })
+  const command = xadd(KEY, VALUE_BYTES)
+  await redisBenchmark({ port, command, clients: 50, pipeline: 16, count })
 }
 
 /** @returns growth of each node's resident memory, n1 first, in MiB */

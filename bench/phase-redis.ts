@@ -1,11 +1,11 @@
 // XADD by redis-benchmark against the slot's leader, beside a bare redis-server; and one client beside the disk.
 
-import { type Context, ourContender, redisDrive, startCluster } from './bench-context.ts'
-import type { Cluster } from './cluster.ts'
-import { type Contender, compete, cpuOf, type Driven, perSecond } from './contender.ts'
+import { type Context, redisDrive, startCluster, VALUE_BYTES } from './bench-context.ts'
+import { besideRedis } from './beside-redis.ts'
+import type { Driven } from './contender.ts'
 import { fdatasyncMs } from './disk-probe.ts'
-import { ask, hasRedis, RedisServer } from './redis.ts'
-import { least, makeRow, most } from './report.ts'
+import { hasRedis, xadd } from './redis.ts'
+import { makeRow, most } from './report.ts'
 import { ratios } from './statistics.ts'
 
 /** Connections, commands in flight on each, and the ratio that was promised. */
@@ -28,56 +28,18 @@ export async function redisPhase(context: Context): Promise<void> {
   const cluster = await startCluster(context, 'redis')
   try {
     for (const [clients, pipeline, bound] of SHAPES) {
-      await besideRedis(context, cluster, clients, pipeline, bound)
+      const key = `bench-${clients}-${pipeline}`
+      await besideRedis(context, cluster, {
+        phase: 'redis',
+        what: `XADD ${clients} x ${pipeline}`,
+        key,
+        bound,
+        drive: () => redisDrive(xadd(key, VALUE_BYTES), clients, pipeline),
+      })
     }
   } finally {
     await cluster.stop()
   }
-}
-
-async function besideRedis(
-  context: Context,
-  cluster: Cluster,
-  clients: number,
-  pipeline: number,
-  bound: number,
-): Promise<void> {
-  context.say(`${clients} x ${pipeline}`)
-  const key = `bench-${clients}-${pipeline}`
-  const driveOurs = redisDrive(key, clients, pipeline)
-  const driveRedis = redisDrive(key, clients, pipeline)
-  const ours = await ourContender(cluster, key, (seconds, { resp }) => driveOurs(seconds, resp))
-  const server = await RedisServer.start()
-  try {
-    const redis: Contender = {
-      name: 'redis',
-      processes: () => [{ name: 'redis', pid: server.pid }],
-      drive: seconds => driveRedis(seconds, server.port),
-      hold: () => process.kill(server.pid, 'SIGSTOP'),
-      release: () => process.kill(server.pid, 'SIGCONT'),
-    }
-    const [own = [], other = []] = await compete([ours, redis], context.plan)
-    context.row(
-      makeRow({
-        phase: 'redis',
-        what: `XADD ${clients} x ${pipeline}`,
-        unit: '/s',
-        ours: perSecond(own),
-        peer: perSecond(other),
-        judged: ratios(perSecond(own), perSecond(other)),
-        bound: least(bound),
-        cpu: { ...cpuOf(own), ...redisOnly(cpuOf(other)) },
-      }),
-    )
-  } finally {
-    await server.stop()
-    await ask((await cluster.leaderOf(key)).resp, ['UNLINK', key])
-  }
-}
-
-/** redis-benchmark is a process of its own: what this one used is nothing. */
-function redisOnly(cpu: Record<string, number>): Record<string, number> {
-  return { redis: cpu['redis'] ?? Number.NaN }
 }
 
 export async function latencyPhase(context: Context): Promise<void> {
@@ -88,7 +50,7 @@ export async function latencyPhase(context: Context): Promise<void> {
   const cluster = await startCluster(context, 'latency')
   try {
     const key = 'bench-latency'
-    const load = redisDrive(key, 1, 1)
+    const load = redisDrive(xadd(key, VALUE_BYTES), 1, 1)
     const drive = async (seconds: number): Promise<Driven> =>
       load(seconds, (await cluster.leaderOf(key)).resp)
     await drive(context.plan.warmUpSeconds)

@@ -1,6 +1,8 @@
 // Where the time of a command goes: a CPU profile of each node under redis-benchmark or gRPC sessions, by function.
 //
-//   npx node bench/profile.ts [connections] [pipeline] [seconds] [resp|session]     50 64 5 resp
+//   npx node bench/profile.ts [connections] [pipeline] [seconds] [what]     50 64 5 xadd
+//
+// What: xadd, session (XADD over gRPC), lpush, rpop, lrange, xrange, set, get.
 //
 // The profiles begin after a warm-up, so that compiling is not in them. The files
 // are left in the working directory, for the browser's own tools.
@@ -9,11 +11,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sessionProtocol } from '../src/bench-grpc.ts'
-import { redisDrive } from './bench-context.ts'
+import { redisDrive, VALUE_BYTES } from './bench-context.ts'
 import { Cluster, type Leader, NODES } from './cluster.ts'
 import type { Driven } from './contender.ts'
 import { OUR_LOAD, ourLoad } from './phase-brokers.ts'
 import { threadSeconds } from './processes.ts'
+import { redisBenchmark, xadd } from './redis.ts'
 
 const KEY = 'bench-profile'
 const INTERVAL_US = 250
@@ -117,9 +120,33 @@ function show(
 
 type Drive = (seconds: number, leader: Leader) => Promise<Driven>
 
-function commands(clients: number, pipeline: number): Drive {
-  const drive = redisDrive(KEY, clients, pipeline)
-  return (seconds, { resp }) => drive(seconds, resp)
+const VALUE = 'x'.repeat(VALUE_BYTES)
+const FILL_COUNT = 1_000
+
+/** What is asked again and again, and what fills the key for it. */
+const COMMANDS: Readonly<Record<string, { words: string[]; fill?: string[] }>> = {
+  xadd: { words: xadd(KEY, VALUE_BYTES) },
+  lpush: { words: ['LPUSH', KEY, VALUE] },
+  // Of a list that is moved from one end to the other: it stays as long as it is.
+  rpop: { words: ['RPOPLPUSH', KEY, KEY], fill: ['LPUSH', KEY, VALUE] },
+  lrange: { words: ['LRANGE', KEY, '0', '9'], fill: ['LPUSH', KEY, VALUE] },
+  xrange: { words: ['XRANGE', KEY, '-', '+', 'COUNT', '10'], fill: xadd(KEY, VALUE_BYTES) },
+  set: { words: ['SET', KEY, VALUE] },
+  get: { words: ['GET', KEY], fill: ['SET', KEY, VALUE] },
+}
+
+function commands(what: string, clients: number, pipeline: number): Drive {
+  const { words, fill } = COMMANDS[what] ?? {}
+  if (words === undefined) throw new Error(`one of ${Object.keys(COMMANDS).join(', ')}, session`)
+  const drive = redisDrive(words, clients, pipeline)
+  let isFilled = fill === undefined
+  return async (seconds, { resp: port }) => {
+    if (!isFilled && fill !== undefined) {
+      await redisBenchmark({ port, command: fill, clients: 1, pipeline: 100, count: FILL_COUNT })
+      isFilled = true
+    }
+    return drive(seconds, port)
+  }
 }
 
 /** `frame` calls a frame, and some frames in flight. */
@@ -141,8 +168,9 @@ async function main(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'slotcast-profile-'))
   const cluster = await Cluster.start(directory, '--inspect=127.0.0.1:0')
   try {
+    const what = process.argv[5] ?? 'xadd'
     const drive =
-      process.argv[5] === 'session' ? sessions(clients, pipeline) : commands(clients, pipeline)
+      what === 'session' ? sessions(clients, pipeline) : commands(what, clients, pipeline)
     // Twice: the first tells redis-benchmark how many commands that is.
     await drive(WARM_UP_SECONDS, await cluster.leaderOf(KEY))
     await drive(WARM_UP_SECONDS, await cluster.leaderOf(KEY))
@@ -162,7 +190,7 @@ async function main(): Promise<void> {
     const after = await counters(cluster)
     const threads = pids.map(threadSeconds)
     const rate = Math.round(driven.commands / driven.seconds)
-    console.log(`${clients} x ${pipeline}: ${rate} XADD/s, ${driven.commands} commands`)
+    console.log(`${clients} x ${pipeline}: ${rate} ${what}/s, ${driven.commands} commands`)
     for (const [i, inspector] of inspectors.entries()) {
       const { profile } = (await inspector.call('Profiler.stop')) as { profile: Profile }
       inspector.close()

@@ -48,21 +48,25 @@ const isPong = (answer: string): boolean => answer.startsWith('+PONG')
 
 export type RedisLoad = {
   readonly port: number
-  readonly key: string
+  readonly command: readonly string[]
   readonly clients: number
   readonly pipeline: number
   readonly count: number
-  readonly valueBytes: number
 }
 
-/** XADDs of one field, by redis-benchmark. */
+/** XADD of one field, as all benchmarks write entries. */
+export const xadd = (key: string, valueBytes: number): string[] => [
+  ...['XADD', key, '*', 'item'],
+  'x'.repeat(valueBytes),
+]
+
+/** One command again and again, by redis-benchmark. */
 export async function redisBenchmark(
   load: RedisLoad,
 ): Promise<{ perSecond: number; p50Ms: number }> {
-  const { port, key, clients, pipeline, count, valueBytes } = load
+  const { port, command, clients, pipeline, count } = load
   const flags = ['-h', '127.0.0.1', '-p', port, '-c', clients, '-P', pipeline, '-n', count, '--csv']
-  const words = [...flags, 'XADD', key, '*', 'item', 'x'.repeat(valueBytes)].map(String)
-  const out = await run('redis-benchmark', words)
+  const out = await run('redis-benchmark', [...flags.map(String), ...command])
   const lines = out.trim().split('\n')
   const cells = (lines.at(-1) ?? '').split('","').map(cell => cell.replaceAll('"', ''))
   const heads = (lines.at(-2) ?? '').split('","').map(cell => cell.replaceAll('"', ''))

@@ -90,7 +90,7 @@ class RespWire implements BenchWire {
 }
 
 /** @returns where the reply that begins at `at` ends, or -1 when it goes on in later bytes */
-function skipReply(input: Buffer, at: number): number {
+export function skipReply(input: Buffer, at: number): number {
   const line = input.indexOf(CR, at)
   if (line < 0 || line + 2 > input.length) return -1
   const type = input[at]

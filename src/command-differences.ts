@@ -43,6 +43,14 @@ export const DIFFERENCES: ReadonlyMap<string, string> = new Map([
     'Each node counts for itself: reads that another node served, and all before a restart, are not known.',
   ],
   [
+    'dump',
+    `The format is our own: what Redis dumps is refused by RESTORE, and the other way round. A value that takes more than ${limits.valueBytesMax} bytes is refused, since no command could carry it back.`,
+  ],
+  [
+    'restore',
+    'Takes what DUMP gave. FREQ is checked and has no effect. A time that 64 bits do not hold is refused, where Redis takes it for one that is over.',
+  ],
+  [
     'xinfo|groups',
     '`lag` is always exact. Redis does not know it once entries before the end were deleted, and says nil.',
   ],

@@ -225,12 +225,18 @@ export const OPTIONS = {
   'node.admin.listen': {
     kind: 'address',
     default: '127.0.0.1:7301',
-    doc: 'HTTP: /healthz, /readyz, /metrics, /v1/topology.',
+    doc: 'HTTP: /healthz, /readyz, /metrics, /v1/topology, and streams for browsers and curl under /v1/streams (docs/http.md).',
   },
   'node.admin.advertise': {
     kind: 'address',
     default: null,
-    doc: 'The same as others dial it. Empty: the listen address.',
+    doc: 'The same as others dial it; redirects of /v1/streams lead there. Empty: the listen address, or where that is a wildcard the host of `node.resp.advertise` with its port.',
+  },
+  'node.admin.allow_origins': {
+    kind: 'text',
+    default: '',
+    shape: /^(\*|https?:\/\/[^\s,/]+(,\s*https?:\/\/[^\s,/]+)*)$/,
+    doc: 'Origins whose web pages may use the HTTP door, as `https://board.example.org, http://localhost:3000`; `*`: all, which lets any page that anybody here opens in a browser write to streams. Empty: only pages of the door itself; what is no browser is not concerned.',
   },
   'node.seeds': {
     kind: 'seeds',

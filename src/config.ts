@@ -57,7 +57,7 @@ export type NodeConfig = {
     readonly resp: Door
     readonly grpc: Door
     readonly peer: Door
-    readonly admin: Door
+    readonly admin: Door & { readonly allowOrigins: readonly string[] }
     /** Who founds the cluster, by rising id, this node among them. */
     readonly seeds: readonly Seed[]
     readonly log: { readonly level: LogLevel }
@@ -178,16 +178,24 @@ function nodeConfigFrom(settings: Settings, faults: string[]): NodeConfig {
     listen,
     advertise: addressOf(advertise ?? listen),
   })
+  const resp = door(settings['node.resp.listen'], settings['node.resp.advertise'])
+  const admin = door(settings['node.admin.listen'], settings['node.admin.advertise'])
+  // Nobody can dial a wildcard, and 0.0.0.0 is common there.
+  const adminHost = isWildcard(admin.advertise) ? resp.advertise.host : admin.advertise.host
   const config: NodeConfig = {
     node: {
       id,
       name,
       hostLabel: settings['node.host_label'] || name,
       dataDir: resolve(settings['node.data_dir']),
-      resp: door(settings['node.resp.listen'], settings['node.resp.advertise']),
+      resp,
       grpc: door(settings['node.grpc.listen'], settings['node.grpc.advertise']),
       peer: door(peerListen, peerAdvertise),
-      admin: door(settings['node.admin.listen'], settings['node.admin.advertise']),
+      admin: {
+        listen: admin.listen,
+        advertise: { host: adminHost, port: admin.advertise.port },
+        allowOrigins: settings['node.admin.allow_origins'].split(/,\s*/).filter(Boolean),
+      },
       seeds,
       log: { level: settings['node.log.level'] },
       slowLog: {
@@ -266,6 +274,10 @@ function checkRelations({ node, cluster }: NodeConfig, faults: string[]): void {
   checkAddresses(node, faults)
 }
 
+function isWildcard({ host }: Address): boolean {
+  return /^(0\.0\.0\.0|::|)$/.test(host)
+}
+
 function checkAddresses(node: NodeConfig['node'], faults: string[]): void {
   const taken = new Map<string, string>()
   for (const name of ['resp', 'grpc', 'peer', 'admin'] as const) {
@@ -274,8 +286,7 @@ function checkAddresses(node: NodeConfig['node'], faults: string[]): void {
     const other = taken.get(listen)
     if (other !== undefined) faults.push(`node.${name}.listen ${listen} is also ${other}`)
     taken.set(listen, `node.${name}.listen`)
-    // The admin door is not advertised to clients, and 0.0.0.0 there is common.
-    if (name !== 'admin' && /^(0\.0\.0\.0|::|)$/.test(door.advertise.host)) {
+    if (isWildcard(door.advertise)) {
       faults.push(`node.${name}.advertise is missing: nobody can dial ${listen}`)
     }
   }

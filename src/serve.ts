@@ -116,6 +116,8 @@ function makeDoors(
     logger,
     ready: () => node.ready(),
     topology: () => topologyOf(node.map(), broker),
+    desk: broker,
+    allowOrigins: admin.allowOrigins,
   })
   const { sessionOutputBytesMax } = config.cluster.limits
   const respDoor = new RespDoor(broker, {

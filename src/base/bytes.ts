@@ -196,16 +196,23 @@ export class Writer {
   }
 }
 
-/** Reads what a Writer wrote. Reading past the end is a broken invariant: checksums were checked before. */
+/**
+ * Reads what a Writer wrote. Reading past the end is a broken invariant where checksums
+ * were checked before. Of bytes that anybody may have written a wary reader is made: once
+ * something is not there it has a flaw, nothing is left, and all that it answers is zero.
+ */
 export class Reader {
   readonly #bytes: Buffer
   #at: number
   readonly #end: number
+  readonly #isWary: boolean
+  #flaw: string | null = null
 
-  constructor(bytes: Buffer, from = 0, to: number = bytes.length) {
+  constructor(bytes: Buffer, from = 0, to: number = bytes.length, isWary = false) {
     this.#bytes = bytes
     this.#at = from
     this.#end = to
+    this.#isWary = isWary
   }
 
   /** Bytes not read yet. */
@@ -213,39 +220,89 @@ export class Reader {
     return this.#end - this.#at
   }
 
+  /** Where the next byte stands. */
+  get at(): number {
+    return this.#at
+  }
+
+  /** What is wrong with the bytes of a wary reader; null: nothing so far. */
+  get flaw(): string | null {
+    return this.#flaw
+  }
+
+  #fail(why: string): void {
+    assert(this.#isWary, why)
+    this.#flaw ??= why
+    this.#at = this.#end
+  }
+
+  /** Goes over `count` bytes. @returns where they begin, or -1 */
   #take(count: number): number {
     const at = this.#at
-    assert(
-      count >= 0 && count <= this.#end - at,
-      () => `${count} bytes wanted, ${this.#end - at} left`,
-    )
-    this.#at = at + count
-    return at
+    if (count >= 0 && count <= this.#end - at) {
+      this.#at = at + count
+      return at
+    }
+    this.#fail(`${count} bytes wanted, ${this.#end - at} left`)
+    return -1
   }
 
   u8(): number {
-    return this.#bytes[this.#take(1)] as number
+    const at = this.#take(1)
+    return at < 0 ? 0 : (this.#bytes[at] as number)
   }
 
   u32(): number {
-    return this.#bytes.readUInt32LE(this.#take(4))
+    const at = this.#take(4)
+    return at < 0 ? 0 : this.#bytes.readUInt32LE(at)
   }
 
   f64(): number {
-    return this.#bytes.readDoubleLE(this.#take(8))
+    const at = this.#take(8)
+    return at < 0 ? 0 : this.#bytes.readDoubleLE(at)
   }
 
   varint(): number | bigint {
-    const value = readVarint(this.#bytes, this.#at)
-    this.#take(varintEnd - this.#at)
-    return value
+    const bytes = this.#bytes
+    const at = this.#at
+    let last = at
+    while (last < this.#end && (bytes[last] as number) >= MORE) last += 1
+    if (last >= this.#end) {
+      this.#take(last - at + 1)
+      return 0
+    }
+    const count = last - at + 1
+    // Nine bytes hold 63 bits.
+    if (count > VARINT_BYTES_MAX || (count === VARINT_BYTES_MAX && (bytes[last] as number) > 1)) {
+      this.#fail('a varint ends within ten bytes and 64 bits')
+      return 0
+    }
+    this.#at = last + 1
+    return readVarint(bytes, at)
   }
 
   /** A varint that must be a count or a size: at most 2^53 - 1. */
   count(): number {
     const value = this.varint()
-    assert(typeof value === 'number', 'a count fits a number')
-    return value
+    if (typeof value === 'number') return value
+    this.#fail('a count fits a number')
+    return 0
+  }
+
+  /** How many things follow, each of which takes `bytesMin` bytes at least: so no more than can be there. */
+  things(bytesMin: number): number {
+    return this.#plausible(this.count(), bytesMin)
+  }
+
+  /** As `things`, of a u32. */
+  things32(bytesMin: number): number {
+    return this.#plausible(this.u32(), bytesMin)
+  }
+
+  #plausible(count: number, bytesMin: number): number {
+    if (count * bytesMin <= this.left) return count
+    this.#fail(`${count} things of ${bytesMin} bytes are too many`)
+    return 0
   }
 
   signed(): number | bigint {
@@ -254,9 +311,21 @@ export class Reader {
     return negative ? -value : value
   }
 
+  /** Goes over `count` bytes. */
+  skip(count: number): void {
+    this.#take(count)
+  }
+
+  /** A reader, as wary, of the next `count` bytes, which this one goes over. */
+  inner(count: number): Reader {
+    const from = Math.max(0, this.#take(count))
+    return new Reader(this.#bytes, from, this.#flaw === null ? from + count : from, this.#isWary)
+  }
+
   /** A copy of `count` bytes. */
   raw(count: number): Buffer {
     const from = this.#take(count)
+    if (from < 0) return Buffer.alloc(0)
     const copy = Buffer.allocUnsafeSlow(count)
     this.#bytes.copy(copy, 0, from, from + count)
     return copy
@@ -270,6 +339,6 @@ export class Reader {
   latin1(): string {
     const count = this.count()
     const from = this.#take(count)
-    return this.#bytes.latin1Slice(from, from + count)
+    return from < 0 ? '' : this.#bytes.latin1Slice(from, from + count)
   }
 }

@@ -57,6 +57,8 @@ export type Occasion = {
   readonly blocks: boolean
   /** The command waited and is run again: it waits on if none of its keys is what it needs. */
   readonly again: boolean
+  /** The reply becomes a part of the state (a producer's), so every replica must come to the same. */
+  readonly kept: boolean
 }
 
 /** What a command may bring to those who wait. */

@@ -234,6 +234,12 @@ export class Keyspace {
     return holder === null ? null : Math.max(0, this.#now - holder.used)
   }
 
+  /** As if nobody had reached for the value at `key` for `idle` ms. */
+  leaveIdle(key: string, idle: Ms): void {
+    const holder = this.#find(key)
+    if (holder !== null) holder.used = this.#now - idle
+  }
+
   /** Notes that somebody cares for `key`. @returns whether it is there */
   use(key: string): boolean {
     const holder = this.#find(key)

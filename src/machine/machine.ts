@@ -70,7 +70,14 @@ export class Machine {
   #position = 0
   /** Where in its payload the command ends that was run last. */
   #end = 0
-  readonly #at = { now: 0, asked: false, chance: new Chance(), blocks: true, again: false }
+  readonly #at: { -readonly [K in keyof Occasion]: Occasion[K] } = {
+    now: 0,
+    asked: false,
+    chance: new Chance(),
+    blocks: true,
+    again: false,
+    kept: false,
+  }
   /** Of queries, which need not agree. */
   readonly #queryChance = new Chance()
   readonly #chore = new Argv()
@@ -139,7 +146,7 @@ export class Machine {
       this.#end = readTransaction(payload, position).end
       return
     }
-    this.#parse(payload, position)
+    this.#parse(payload, payload[position] === AGAIN_MARK ? position + 1 : position)
     this.#end = this.#argv.end
   }
 
@@ -215,12 +222,14 @@ export class Machine {
     if (spec.query === undefined) {
       outcome = this.#execute(at)
     } else {
-      // Reads change nothing and draw from a chance of their own, so where nobody asked they are left out.
+      // Reads change nothing and draw from a chance of their own, so where nobody asked they are left
+      // out. Where the reply is kept every replica runs them, and draws from the entry's chance.
       if (!at.asked) return NULL_ARRAY
       const observer = this.#watching
       if (observer !== null) observer.begin(spec, this.#position)
       const args = spec.parse === undefined ? undefined : spec.parse(this.#argv)
-      outcome = isError(args) ? args : this.query(spec, args, at.now)
+      if (isError(args)) outcome = args
+      else outcome = at.kept ? this.#query(spec, args, at) : this.query(spec, args, at.now)
       if (observer !== null) observer.end(this.#argv, outcome)
       this.#keyspace.begin(at.now, this.#index)
     }
@@ -249,7 +258,7 @@ export class Machine {
       return known
     }
     // The reply is kept, so it must be whole even where nobody asks now.
-    const at = { ...this.#at, asked: true }
+    const at = { ...this.#at, asked: true, kept: true }
     const outcome = this.#applyOne(payload, end, at)
     if (!(outcome instanceof Wait)) this.#sessions.remember(known, sequence, outcome)
     return outcome
@@ -257,15 +266,20 @@ export class Machine {
 
   /** Answers a command that only reads. May be run again with the same `args` after a Wait. */
   query(spec: CommandSpec, args: unknown, now: Ms): Reply | Wait {
-    assert(spec.query !== undefined, () => `${spec.name} is no query`)
     const at = {
       now: Math.max(0, Math.floor(now)),
       asked: true,
       chance: this.#queryChance,
       blocks: true,
       again: false,
+      kept: false,
     }
     at.chance.stir(at.now)
+    return this.#query(spec, args, at)
+  }
+
+  #query(spec: CommandSpec, args: unknown, at: Occasion): Reply | Wait {
+    assert(spec.query !== undefined, () => `${spec.name} is no query`)
     this.#keyspace.begin(at.now, null)
     return this.#seen(spec.query(this.#keyspace, args, at))
   }

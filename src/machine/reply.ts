@@ -19,6 +19,15 @@ export type ErrorReply = {
   readonly redirect?: Redirect
 }
 
+/** An array of bulk strings that stand in `bytes` from bounds[2i] to bounds[2i + 1]: the fields of an entry. */
+export type Bulks = {
+  readonly kind: 'bulks'
+  readonly bytes: Uint8Array
+  readonly bounds: ArrayLike<number>
+  /** When so many bytes of `bytes`, from 0 on, are the same words as RESP has them: `$5\r\nhello\r\n`. */
+  readonly framedBytes?: number
+}
+
 export type Reply =
   | ErrorReply
   | { readonly kind: 'simple'; readonly text: string }
@@ -33,8 +42,7 @@ export type Reply =
   /** The missing array: `*-1`, in RESP3 `_`. */
   | { readonly kind: 'null-array' }
   | { readonly kind: 'array'; readonly items: readonly Reply[] }
-  /** An array of bulk strings that stand in `bytes` from bounds[2i] to bounds[2i + 1]: the fields of an entry. */
-  | { readonly kind: 'bulks'; readonly bytes: Uint8Array; readonly bounds: ArrayLike<number> }
+  | Bulks
   /** Keys and values in turn; a flat array in RESP2. */
   | { readonly kind: 'map'; readonly items: readonly Reply[] }
   /** Keys and values in turn; in RESP2 an array of pairs (XREAD). */

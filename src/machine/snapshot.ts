@@ -278,7 +278,8 @@ export class SnapshotBuilder {
     assert(!this.#ended, 'nothing comes behind the end of a snapshot')
     if (type === PART) {
       assert(this.#key !== null, 'a part has a key')
-      this.#key.builder.read(reader)
+      const flaw = this.#key.builder.read(reader)
+      assert(flaw === null, () => `a snapshot holds values as they were: ${flaw}`)
       return
     }
     this.#endKey()
@@ -317,7 +318,9 @@ export class SnapshotBuilder {
   #endKey(): void {
     if (this.#key === null) return
     const { key, number, expiry, changed, builder } = this.#key
-    this.#keyspace.adopt(key, builder.finish(), number, expiry, changed)
+    const value = builder.finish()
+    assert(typeof value !== 'string', () => `a snapshot holds values as they were: ${value}`)
+    this.#keyspace.adopt(key, value, number, expiry, changed)
     this.#key = null
   }
 

@@ -30,7 +30,7 @@ export function commonSlot(argv: Argv, words: readonly number[]): number {
 }
 
 /** Which of a node's doors a client came through: redirects name the same door elsewhere. */
-export type DoorName = 'resp' | 'grpc'
+export type DoorName = 'resp' | 'grpc' | 'admin'
 
 /** What a client needs to go on elsewhere. */
 export type Elsewhere = {

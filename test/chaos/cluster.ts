@@ -177,6 +177,10 @@ export class LocalCluster {
     return `127.0.0.1:${this.#base + 100 + node}`
   }
 
+  httpPort(node: number): number {
+    return this.#base + 300 + node
+  }
+
   /** The node that listens on a RESP or a gRPC port. */
   nodeAt(port: number): number {
     return (port - this.#base) % 100
@@ -185,7 +189,7 @@ export class LocalCluster {
   /** What /readyz says: null when the node serves, else why not. */
   async readiness(node: number): Promise<string | null> {
     try {
-      const response = await fetch(`http://127.0.0.1:${this.#base + 300 + node}/readyz`, {
+      const response = await fetch(`http://127.0.0.1:${this.httpPort(node)}/readyz`, {
         signal: AbortSignal.timeout(2_000),
       })
       const text = await response.text()

@@ -123,12 +123,6 @@ export type RefusedOtherwise = {
 
 export const refusedOtherwise: readonly RefusedOtherwise[] = [
   {
-    command: /^XREAD$/,
-    ours: /^ERR Invalid stream ID/,
-    theirs: /^WRONGTYPE/,
-    reason: 'a malformed ID is refused at the desk, before any key is looked at',
-  },
-  {
     command: /^XREADGROUP$/,
     ours: /^(NOGROUP|WRONGTYPE) /,
     theirs: /^(UNBLOCKED the stream key no longer exists|NOGROUP the consumer group this client)/,

@@ -84,12 +84,42 @@ const lives = fc.oneof(
   { weight: 1, arbitrary: command(fc.constantFrom('EXPIRETIME', 'PEXPIRETIME'), key) },
   { weight: 2, arbitrary: command('PERSIST', key) },
 )
+const restoring = fc.constantFrom<Words>(
+  ...[[], [], ['REPLACE'], ['REPLACE', 'ABSTTL'], ['absttl'], ['IDLETIME', '5'], ['IDLETIME']],
+  ...[
+    ['IDLETIME', '-1'],
+    ['IDLETIME', 'x'],
+    ['FREQ', '255'],
+    ['FREQ', '256'],
+    ['FREQ', '-1'],
+  ],
+  ...[
+    ['FREQ', '1', 'IDLETIME', '1'],
+    ['IDLETIME', '1', 'FREQ', '1'],
+    ['NO'],
+    ['FREQ', '1', 'FREQ', '2'],
+  ],
+)
+const id = fc.constantFrom('0', '0', '1-1', '$', 'x', '>', '1-', '')
 const names = fc.oneof(
   { weight: 2, arbitrary: command(fc.constantFrom('RENAME', 'RENAMENX'), key, key) },
   { weight: 2, arbitrary: command('COPY', key, key, maybe('REPLACE')) },
   { weight: 1, arbitrary: command('COPY', key, key, 'DB', fc.constantFrom('0', 'x')) },
   { weight: 1, arbitrary: command(fc.constantFrom('DEL', 'UNLINK', 'EXISTS', 'TOUCH'), key, key) },
   { weight: 2, arbitrary: command('TYPE', key) },
+  {
+    weight: 2,
+    arbitrary: command(
+      'RESTORE',
+      key,
+      fc.constantFrom('0', '0', '100000', '-1', 'x'),
+      // What one of the two can read the other refuses.
+      fc.constantFrom('', 'junk', 'junk of some length'),
+      restoring,
+    ),
+  },
+  { weight: 1, arbitrary: command('DUMP', 'nokey') },
+  { weight: 1, arbitrary: command('XREAD', 'STREAMS', key, 's', id, id) },
   { weight: 1, arbitrary: command('DBSIZE') },
   { weight: 1, arbitrary: command('XADD', 's', '*', 'f') },
   { weight: 1, arbitrary: command('LPUSH', 'l', value) },

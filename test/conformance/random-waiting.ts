@@ -45,7 +45,7 @@ const many = fc
 const side = fc.constantFrom('LEFT', 'RIGHT')
 const small = fc.integer({ min: -3, max: 4 }).map(String)
 const id = fc.constantFrom('1-*', '2-*', '3-*', '3-*', '3-*')
-const from = fc.constantFrom('$', '$', '$', '0', '1-1', '2', '3-2', '9-9')
+const from = fc.constantFrom('$', '$', '$', '0', '1-1', '2', '3-2', '9-9', 'x')
 
 const forever = fc.oneof(
   { weight: 12, arbitrary: fc.constantFrom('0', '0', '1000', '0x100') },

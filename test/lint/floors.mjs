@@ -14,7 +14,7 @@ const floors = {
   'doors/resp': ['base', 'machine', 'broker'],
   'doors/grpc': ['base', 'machine', 'broker', 'gen'],
   'doors/peer': ['base', 'raft', 'replica', 'gen'],
-  'doors/admin': ['base', 'broker'],
+  'doors/admin': ['base', 'machine', 'broker'],
 }
 const rooms = [...new Set(Object.keys(floors).map(room => room.split('/')[0])), 'gen']
 const portless = ['base', 'raft', 'machine', 'topology', 'storage', 'replica', 'control', 'broker']

@@ -273,7 +273,7 @@ export class Cluster implements World {
         resp: door(7_000),
         grpc: door(7_100),
         peer: door(7_200),
-        admin: door(7_300),
+        admin: { ...door(7_300), allowOrigins: [] },
         seeds,
         log: { level: 'info' },
         slowLog: { slowerThanMicros: 10_000, lengthMax: 128 },

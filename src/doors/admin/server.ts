@@ -1,15 +1,19 @@
-// The HTTP door for operators and their machines: health, metrics, the map.
+// The HTTP door: health, metrics and the map for operators and their machines, streams for browsers and curl.
 //
 //   GET /healthz      200 while the process lives
 //   GET /readyz       200 when the node serves, else 503 with the reason
 //   GET /metrics      Prometheus
 //   GET /v1/topology  the map and the leaders, as JSON
+//   /v1/streams/...   streams.ts
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { OperationalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Metrics } from '../../base/metrics.ts'
+import type { Desk } from './desk.ts'
+import { Origins } from './origins.ts'
 import { PROMETHEUS_CONTENT_TYPE, prometheusText } from './prometheus.ts'
+import { Streams } from './streams.ts'
 
 export type AdminDoorOptions = {
   readonly listen: { readonly host: string; readonly port: number }
@@ -19,11 +23,15 @@ export type AdminDoorOptions = {
   readonly ready: () => string | null
   /** A value for JSON. */
   readonly topology: () => unknown
+  readonly desk: Desk
+  /** Web pages of these origins may use the door; `*`: of all. */
+  readonly allowOrigins: readonly string[]
 }
 
 /** An idle or slow client is closed after this. */
 const REQUEST_TIMEOUT_MS = 10_000
-const CONNECTIONS_MAX = 256
+/** Event streams, and a good many others beside them. */
+const CONNECTIONS_MAX = 1_256
 
 const TEXT = 'text/plain; charset=utf-8'
 const JSON_TYPE = 'application/json; charset=utf-8'
@@ -33,9 +41,18 @@ type Answer = { readonly status: number; readonly type: string; readonly body: s
 export class AdminDoor {
   readonly #options: AdminDoorOptions
   readonly #server: Server
+  readonly #streams: Streams
+  readonly #origins: Origins
 
   constructor(options: AdminDoorOptions) {
     this.#options = options
+    this.#streams = new Streams(options.desk)
+    this.#origins = new Origins(options.allowOrigins)
+    options.metrics.gauge({
+      name: 'http_event_streams',
+      help: 'Clients that follow a stream over HTTP',
+      read: () => this.#streams.size,
+    })
     this.#server = createServer((request, response) => this.#serve(request, response))
     this.#server.requestTimeout = REQUEST_TIMEOUT_MS
     this.#server.maxConnections = CONNECTIONS_MAX
@@ -67,12 +84,15 @@ export class AdminDoor {
   }
 
   close(done: () => void): void {
+    this.#streams.end()
     this.#server.close(() => done())
     this.#server.closeAllConnections()
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
-    // Nothing here takes a body.
+    if (!this.#origins.admit(request, response)) return
+    if (this.#streams.serve(request, response)) return
+    // Nothing else takes a body.
     request.resume()
     const { status, type, body } = this.#answer(request)
     response.writeHead(status, {

@@ -20,11 +20,13 @@ import {
   CommandServiceService,
   type ExecuteRequest,
 } from '../../gen/slotcast/v1/command_service.ts'
+import type { ConsumeRequest, ConsumeResponse } from '../../gen/slotcast/v1/consume.ts'
 import { GroupServiceService } from '../../gen/slotcast/v1/group_service.ts'
 import { KeyServiceService } from '../../gen/slotcast/v1/key_service.ts'
 import { StreamServiceService } from '../../gen/slotcast/v1/stream_service.ts'
 import type { Reply } from '../../machine/reply.ts'
 import { Cluster } from './cluster.ts'
+import { ConsumeCall, type ConsumeTools } from './consume/consume-call.ts'
 import type { Desk } from './desk.ts'
 import { groupMappings } from './mapping/group.ts'
 import { keyMappings } from './mapping/key.ts'
@@ -73,8 +75,9 @@ export class GrpcDoor {
   readonly #server: Server
   readonly #cluster: Cluster
   readonly #sessions = new Set<SessionStream>()
-  /** Sessions with answers to send. */
-  #gathered: SessionStream[] = []
+  readonly #consumers = new Set<ConsumeCall>()
+  /** Sessions and consumers with something to send. */
+  #gathered: (SessionStream | ConsumeCall)[] = []
   readonly #health = new HealthImplementation()
   #serving: boolean | null = null
   #healthTimer: NodeJS.Timeout | null = null
@@ -126,6 +129,7 @@ export class GrpcDoor {
     this.#lookAtHealth()
     if (this.#healthTimer !== null) clearInterval(this.#healthTimer)
     for (const session of this.#sessions) session.finish()
+    for (const consumer of this.#consumers) consumer.finish('the node stops')
     this.#cluster.endWatches()
     const force = setTimeout(() => this.kill(), this.#options.stopMs ?? STOP_MS)
     this.#server.tryShutdown(() => {
@@ -137,7 +141,8 @@ export class GrpcDoor {
   /** Ends everything now. */
   kill(): void {
     if (this.#healthTimer !== null) clearInterval(this.#healthTimer)
-    for (const session of this.#sessions) session.fail(codes.UNAVAILABLE, 'the node stopped')
+    const streams = [...this.#sessions, ...this.#consumers]
+    for (const stream of streams) stream.fail(codes.UNAVAILABLE, 'the node stopped')
     // A moment for the statuses of the sessions to leave.
     setImmediate(() => this.#server.forceShutdown())
   }
@@ -152,7 +157,10 @@ export class GrpcDoor {
         ]),
       )
     this.#server.addService(StreamServiceService as ServiceDefinition, all(streamMappings))
-    this.#server.addService(GroupServiceService as ServiceDefinition, all(groupMappings))
+    this.#server.addService(GroupServiceService as ServiceDefinition, {
+      ...all(groupMappings),
+      consume: this.#consumeHandler(),
+    })
     this.#server.addService(KeyServiceService as ServiceDefinition, all(keyMappings))
     this.#server.addService(ClusterServiceService, {
       getTopology: this.#cluster.getTopology,
@@ -172,15 +180,34 @@ export class GrpcDoor {
       gathered: session => this.#gathered.push(session),
     }
     return call => {
-      if (this.#stopping) {
-        const details = 'the node is stopping'
-        call.emit('error', Object.assign(new Error(details), { code: codes.UNAVAILABLE, details }))
-        return
-      }
+      if (this.#refuses(call)) return
       const session = new SessionStream(call, tools, call.getPeer(), this.#localAddress)
       this.#sessions.add(session)
       call.on('cancelled', () => this.#sessions.delete(session))
     }
+  }
+
+  #consumeHandler(): handleBidiStreamingCall<ConsumeRequest, ConsumeResponse> {
+    const tools: ConsumeTools = {
+      desk: this.#desk,
+      words: new Words(),
+      nodeName: this.#options.nodeName,
+      gathered: call => this.#gathered.push(call),
+    }
+    return call => {
+      if (this.#refuses(call)) return
+      const consumer = new ConsumeCall(call, tools, call.getPeer(), this.#localAddress)
+      this.#consumers.add(consumer)
+      call.on('cancelled', () => this.#consumers.delete(consumer))
+    }
+  }
+
+  /** A door that stops begins nothing new. */
+  #refuses(call: { emit(event: 'error', error: Error): unknown }): boolean {
+    if (!this.#stopping) return false
+    const details = 'the node is stopping'
+    call.emit('error', Object.assign(new Error(details), { code: codes.UNAVAILABLE, details }))
+    return true
   }
 
   get #localAddress(): string {

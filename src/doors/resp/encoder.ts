@@ -3,7 +3,7 @@
 // What every XADD needs, an ID, costs no string: digits are written as bytes, and
 // the milliseconds that a whole batch shares are worked out once.
 
-import type { Reply } from '../../machine/reply.ts'
+import type { Bulks, Reply } from '../../machine/reply.ts'
 import type { Half, StreamId } from '../../machine/types/stream-id.ts'
 
 const CR = 0x0d
@@ -106,7 +106,7 @@ export class Encoder {
         this.#bulkBody(reply.bytes, 0, reply.bytes.length)
         break
       case 'bulks':
-        this.#bulks(reply.bytes, reply.bounds)
+        this.#bulks(reply)
         break
       case 'simple':
         if (reply.text === 'OK') this.#raw(OK_LINE)
@@ -229,8 +229,14 @@ export class Encoder {
     this.#length = at
   }
 
-  #bulks(source: Uint8Array, bounds: ArrayLike<number>): void {
+  #bulks({ bytes: source, bounds, framedBytes }: Bulks): void {
     this.#header(STAR, bounds.length / 2)
+    if (framedBytes !== undefined) {
+      this.#reserve(framedBytes)
+      Buffer.prototype.copy.call(source, this.#bytes, this.#length, 0, framedBytes)
+      this.#length += framedBytes
+      return
+    }
     for (let i = 0; i < bounds.length; i += 2) {
       const from = bounds[i] as number
       const to = bounds[i + 1] as number

@@ -8,17 +8,18 @@ import { bulk, type ErrorReply, NULL, OK, type Reply, syntaxError } from '../rep
 import { Words } from '../types/element.ts'
 import type { List } from '../types/list.ts'
 
-/** Bytes expected of an element, and at most of all of a reply, before they are known. */
-const WORD_BYTES = 64
+/** Bytes that the reply has around an element, about, and that are expected of all of it at most. */
+const FRAME_BYTES = 12
 const WORDS_BYTES_MAX = 4096
 
-/** Room for `count` words of a reply. */
-export function wordsFor(count: number): Words {
-  return new Words(Math.min(count * WORD_BYTES, WORDS_BYTES_MAX))
+/** Room for `count` words of `list` in a reply. */
+export function wordsFor(list: List, count: number): Words {
+  return new Words(Math.min(count * (list.wordBytes + FRAME_BYTES), WORDS_BYTES_MAX))
 }
 
 export function bulksOf(words: Words): Reply {
-  return { kind: 'bulks', bytes: words.bytes, bounds: words.bounds }
+  const { bytes, bounds, framedBytes } = words
+  return { kind: 'bulks', bytes, bounds, framedBytes }
 }
 
 /** Word i, LEFT or RIGHT, as whether it is the head. */
@@ -69,7 +70,7 @@ export function takeSome(
   at: Occasion,
 ): Reply {
   const few = Math.min(count, list.length)
-  const words = at.asked ? wordsFor(few) : null
+  const words = at.asked ? wordsFor(list, few) : null
   if (atHead) list.takeHead(few, words)
   else list.takeTail(few, words)
   if (few > 0) dropIfEmpty(state, key, list)

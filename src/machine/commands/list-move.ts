@@ -88,7 +88,7 @@ function moveMany(state: Keyspace, args: ManyArgs, at: Occasion): Reply | Wait {
   const found = state.list(args.destination)
   if (found === 'wrong-type') return wrongType
   const few = Math.min(count, source.length)
-  const words = wordsFor(few)
+  const words = wordsFor(source, few)
   if (fromHead) source.takeHead(few, words)
   else source.takeTail(few, words)
   // From left to right as they will lie: taken from the tail they stand the other way.

@@ -90,7 +90,7 @@ const lrange: CommandSpec<RangeArgs> = {
     const start = Math.max(fromHead(args.start, list.length), 0)
     const count = Math.min(fromHead(args.stop, list.length), list.length - 1) - start + 1
     if (count <= 0) return EMPTY_ARRAY
-    const words = wordsFor(count)
+    const words = wordsFor(list, count)
     list.forwards(start, count, (bytes, at) => {
       words.add(bytes, at)
       return true

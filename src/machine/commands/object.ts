@@ -1,7 +1,7 @@
 // OBJECT: how a value is kept, and when it was last reached for.
 
 import type { CommandSpec } from '../command.ts'
-import { fail, integer, NULL, ONE, text } from '../reply.ts'
+import { fail, integer, NULL, ONE, text, ZERO } from '../reply.ts'
 import { keyAt, NO_KEYS } from './facts.ts'
 import { helpReply } from './group-lookup.ts'
 
@@ -48,9 +48,11 @@ const idletime: CommandSpec<string> = {
   since: '2.2.3',
   summary: 'Returns the time since the last access to a Redis object.',
   parse: argv => argv.latin1(2),
-  query(state, key) {
+  query(state, key, at) {
     const idle = state.idle(key)
-    return idle === null ? NULL : integer(Math.floor(idle / MS_PER_SECOND))
+    if (idle === null) return NULL
+    // Each replica has a time of its own: what all must say alike is that somebody asks just now.
+    return at.kept ? ZERO : integer(Math.floor(idle / MS_PER_SECOND))
   },
 }
 

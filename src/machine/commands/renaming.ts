@@ -19,7 +19,7 @@ import { copyOf, type Value } from '../types/value.ts'
 import { keyAt } from './facts.ts'
 
 /** Puts `value` at `key`, whatever is there, and wakes who waits on it. */
-function place(state: Keyspace, key: string, value: Value, expiry: number): void {
+export function place(state: Keyspace, key: string, value: Value, expiry: number): void {
   state.delete(key)
   state.put(key, value)
   state.setExpiry(key, expiry)

@@ -10,6 +10,7 @@ import { type ErrorReply, fail } from '../reply.ts'
 import { buryDead } from './bury.ts'
 import { claimCommands } from './claims.ts'
 import { counterCommands } from './counters.ts'
+import { dumpCommands } from './dump.ts'
 import { expireCommands } from './expire.ts'
 import { groupCommands } from './groups.ts'
 import { keyCommands } from './keys.ts'
@@ -147,6 +148,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...keyCommands,
   ...expireCommands,
   ...renamingCommands,
+  ...dumpCommands,
   ...objectCommands,
   ...memberCommands,
   ...memberPickCommands,

@@ -16,12 +16,9 @@ import {
   wrongType,
 } from '../reply.ts'
 import { parseId } from '../types/id-text.ts'
-import { Idempotence } from '../types/idempotence.ts'
+import { DURATION_MAX, Idempotence, MAXSIZE_MAX } from '../types/idempotence.ts'
 import { equalIds, type StreamId } from '../types/stream-id.ts'
 import { keyAt } from './facts.ts'
-
-const DURATION_MAX = 86_400
-const MAXSIZE_MAX = 10_000
 
 const noParameter = fail('ERR At least one parameter must be specified')
 const badDuration = fail(`ERR IDMP-DURATION must be between 1 and ${DURATION_MAX} seconds`)

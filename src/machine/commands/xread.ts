@@ -52,8 +52,11 @@ type XreadArgs = {
   /** null: do not wait. */
   readonly timeout: number | null
   readonly keys: readonly string[]
-  /** Words are replaced by IDs at the first run, so that a woken read knows what it waited for. */
-  readonly after: After[]
+  /**
+   * Words are replaced by IDs at the first run, so that a woken read knows what it waited for.
+   * An error stands for a word that is no ID: Redis finds a key of another type first.
+   */
+  readonly after: (After | ErrorReply)[]
   /** It ran before and had to wait. */
   waited: boolean
 }
@@ -81,12 +84,10 @@ function parseStreams(
   const words = argv.count - first
   if (words % 2 === 1) return unbalanced
   const keys: string[] = []
-  const after: After[] = []
+  const after: (After | ErrorReply)[] = []
   for (let i = first; i < first + words / 2; i += 1) {
-    const bound = parseAfter(argv, i + words / 2)
-    if (typeof bound === 'object' && 'kind' in bound) return bound
     keys.push(argv.latin1(i))
-    after.push(bound)
+    after.push(parseAfter(argv, i + words / 2))
   }
   return { count, limits, timeout, keys, after, waited: false }
 }
@@ -152,7 +153,9 @@ function queryXread(state: Keyspace, args: XreadArgs): Reply | Wait {
   for (const [i, key] of args.keys.entries()) {
     const stream = state.stream(key)
     if (stream === 'wrong-type') return wrongType
-    const after = freeze(stream, args.after[i] as After)
+    const bound = args.after[i] as After | ErrorReply
+    if (typeof bound === 'object' && 'kind' in bound) return bound
+    const after = freeze(stream, bound)
     args.after[i] = after
     const from = nextId(after)
     if (stream === null || from === null || compareIds(stream.topId(), after) <= 0) continue

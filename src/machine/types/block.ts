@@ -15,8 +15,8 @@
 // shares the buffer when it can. So snapshots and replies may keep what they saw.
 
 import type { Argv } from '../../base/argv.ts'
-import { readVarint, varintEnd, writeVarint } from '../../base/bytes.ts'
-import { type Half, half, type StreamId } from './stream-id.ts'
+import { Reader, readVarint, varintEnd, writeVarint } from '../../base/bytes.ts'
+import { HALF_MAX, type Half, half, type StreamId } from './stream-id.ts'
 
 /** Two varint halves and a shape. */
 const ENTRY_HEAD_BYTES_MAX = 10 + 10 + 5
@@ -384,4 +384,42 @@ export function measured(bytes: Buffer, base: StreamId, namesEnd: number, count:
   while (more) more = cursor.next()
   const last = { ms: cursor.ms, seq: cursor.seq }
   return new Block(bytes, base, namesEnd, namesEnd, bytes.length, count, first, last)
+}
+
+/** More entries than any block of ours has: it bounds what a command on one block may cost. */
+const ENTRIES_LIMIT = 65_536
+
+/** As `measured`, of bytes that may be broken. null: they are not such a block. */
+export function checked(
+  bytes: Buffer,
+  base: StreamId,
+  namesEnd: number,
+  count: number,
+): Block | null {
+  const reader = new Reader(bytes, 0, bytes.length, true)
+  const names = reader.things(1)
+  skipWords(reader, names)
+  if (names === 0 || reader.at !== namesEnd || count < 1 || count > ENTRIES_LIMIT) return null
+  let first = base
+  let last = base
+  for (let i = 0; i < count; i += 1) {
+    const delta = reader.varint()
+    const seq = reader.varint()
+    const id = {
+      ms: delta === 0 ? base.ms : sum(base.ms, delta),
+      seq: delta === 0 ? sum(base.seq, seq) : seq,
+    }
+    const shape = reader.things(2)
+    skipWords(reader, shape === 0 ? names : shape * 2)
+    if (reader.flaw !== null || id.ms > HALF_MAX || id.seq > HALF_MAX) return null
+    if (i === 0) first = id
+    else if (!isBefore(last.ms, last.seq, id.ms, id.seq)) return null
+    last = id
+  }
+  if (reader.left > 0) return null
+  return new Block(bytes, base, namesEnd, namesEnd, bytes.length, count, first, last)
+}
+
+function skipWords(reader: Reader, count: number): void {
+  for (let left = count; left > 0 && reader.flaw === null; left -= 1) reader.skip(reader.count())
 }

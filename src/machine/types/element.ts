@@ -35,6 +35,9 @@ const REST_DIGITS = 9
 const HIGH_BYTES = 5
 /** Below this many bytes a loop beats the call into native code. */
 const LOOP_BYTES_MAX = 24
+const DOLLAR = 0x24
+const CR = 0x0d
+const LF = 0x0a
 
 // What `measure` found: the element that `put` writes.
 let measuredSize = 0
@@ -191,6 +194,22 @@ export function endOf(bytes: Uint8Array, at: number): number {
   return at + size + backBytes(size)
 }
 
+/** How many elements `bytes` is, or -1 if it is anything else. For bytes that may be broken. */
+export function countElements(bytes: Uint8Array): number {
+  let count = 0
+  for (let at = 0; at < bytes.length; count += 1) {
+    const head = bytes[at] as number
+    const width = head & WIDTH
+    if (head >= NUMBER && head !== HUGE_WORD && (width === 0 || width > TWO_PARTS)) return -1
+    // Of a head that is cut off the size is no number.
+    const size = sizeAt(bytes, at)
+    const end = at + size + backBytes(size)
+    if (!(size > 0 && end <= bytes.length) || beginOf(bytes, end) !== at) return -1
+    at = end
+  }
+  return count
+}
+
 /** Where the element that ends at `end` begins. */
 export function beginOf(bytes: Uint8Array, end: number): number {
   let k = end - 1
@@ -292,7 +311,13 @@ export function wordAt(bytes: Buffer, at: number): Buffer {
   return word
 }
 
-/** Words of elements side by side, in memory of their own: what a reply is made of. */
+/** `$`, the length, and two line ends around a word. */
+const FRAME_BYTES_MAX = 1 + 10 + 2 + 2
+
+/**
+ * Words of elements in memory of their own, side by side as RESP has them in a
+ * reply, `$5\r\nhello\r\n`: a door that speaks RESP copies all of them at once.
+ */
 export class Words {
   #bytes: Buffer
   #used = 0
@@ -309,22 +334,42 @@ export class Words {
 
   add(bytes: Buffer, at: number): void {
     const length = wordLength(bytes, at)
-    const end = this.#used + length
-    if (end > this.#bytes.length) {
-      const larger = Buffer.allocUnsafe(Math.max(end, this.#bytes.length * 2))
-      this.#bytes.copy(larger, 0, 0, this.#used)
-      this.#bytes = larger
-    }
-    writeWord(bytes, at, length, this.#bytes, this.#used)
-    this.#bounds.push(this.#used, end)
-    this.#used = end
+    const most = this.#used + length + FRAME_BYTES_MAX
+    if (most > this.#bytes.length) this.#grow(most)
+    const target = this.#bytes
+    const digits = digitsOf(length)
+    let end = this.#used
+    target[end] = DOLLAR
+    writeDigits(target, end + 1, length, digits)
+    end += 1 + digits
+    target[end] = CR
+    target[end + 1] = LF
+    const from = end + 2
+    end = from + length
+    writeWord(bytes, at, length, target, from)
+    target[end] = CR
+    target[end + 1] = LF
+    this.#bounds.push(from, end)
+    this.#used = end + 2
+  }
+
+  #grow(bytes: number): void {
+    const larger = Buffer.allocUnsafe(Math.max(bytes, this.#bytes.length * 2))
+    this.#bytes.copy(larger, 0, 0, this.#used)
+    this.#bytes = larger
   }
 
   get bytes(): Buffer {
     return this.#bytes
   }
 
+  /** Where the words stand, without what is around them: from bounds[2i] to bounds[2i + 1]. */
   get bounds(): readonly number[] {
     return this.#bounds
+  }
+
+  /** Bytes of all words with what is around them. */
+  get framedBytes(): number {
+    return this.#used
   }
 }

@@ -14,7 +14,7 @@ import type { Ms } from '../../base/types.ts'
 import { DeliveryOrder } from './delivery-order.ts'
 import { GroupCut, MARK_ENTRIES_READ, MARK_RELEASES } from './group-cut.ts'
 import { increment } from './lag.ts'
-import type { Builder, Cut } from './part.ts'
+import { type Builder, type Cut, flawAtEnd } from './part.ts'
 import {
   DELIVERIES_MAX,
   PENDING_COUNT,
@@ -23,7 +23,7 @@ import {
   PENDING_WORDS,
 } from './pending.ts'
 import { ID_WORDS, Rows } from './rows.ts'
-import type { Half, StreamId } from './stream-id.ts'
+import { compareIds, type Half, type StreamId } from './stream-id.ts'
 
 /** The objects of a group, and of a consumer, besides rows. */
 const GROUP_OVERHEAD_BYTES = 320
@@ -219,8 +219,7 @@ export class Group {
 
   /** One delivery more of the entry under the cursor, up to the most there may be. */
   countHere(): Half {
-    const count = this.pending.wide(PENDING_COUNT)
-    return count >= DELIVERIES_MAX ? DELIVERIES_MAX : increment(count)
+    return increment(this.pending.wide(PENDING_COUNT))
   }
 
   /** Takes `id` off what is pending. @returns whether it was */
@@ -274,26 +273,43 @@ function forget(owner: Consumer, id: StreamId): void {
   owner.ids.remove()
 }
 
+/** A name of a length, and two times. */
+const CONSUMER_BYTES_MIN = 17
+/** Five numbers and a sign. */
+const ROW_BYTES_MIN = 6
+
 /** Builds a group from the parts that group-cut.ts wrote. */
 export class GroupBuilder implements Builder<Group> {
   #group: Group | null = null
   readonly #consumers: Consumer[] = []
   #consumersMissing = 0
   #rowsMissing = 0
+  #nextRelease = 1
+  /** ID of the last row; null: none was read. */
+  #last: StreamId | null = null
 
-  read(reader: Reader): void {
+  read(reader: Reader): string | null {
     const group = this.#group ?? this.#readHead(reader)
-    const consumers = reader.u32()
-    for (let i = 0; i < consumers; i += 1) {
-      const consumer = group.createConsumer(reader.latin1(), 0)
-      consumer.seenTime = reader.f64()
-      consumer.activeTime = reader.f64()
-      this.#consumers.push(consumer)
-    }
-    const rows = reader.u32()
-    this.#readRows(reader, group, rows)
+    const consumers = reader.things32(CONSUMER_BYTES_MIN)
+    let flaw: string | null = null
+    for (let i = 0; i < consumers && flaw === null; i += 1) flaw = this.#readConsumer(reader, group)
+    const rows = reader.things32(ROW_BYTES_MIN)
+    flaw ??= this.#readRows(reader, group, rows)
     this.#consumersMissing -= consumers
     this.#rowsMissing -= rows
+    return flaw ?? flawAtEnd(reader)
+  }
+
+  #readConsumer(reader: Reader, group: Group): string | null {
+    const name = reader.latin1()
+    if (group.consumer(name) !== null) return 'a consumer is there once'
+    const consumer = group.createConsumer(name, reader.f64())
+    consumer.activeTime = reader.f64()
+    this.#consumers.push(consumer)
+    const isTime = consumer.seenTime >= 0 && consumer.activeTime >= -1
+    const areWhole =
+      Number.isSafeInteger(consumer.seenTime) && Number.isSafeInteger(consumer.activeTime)
+    return isTime && areWhole ? null : 'a consumer has times'
   }
 
   #readHead(reader: Reader): Group {
@@ -302,6 +318,7 @@ export class GroupBuilder implements Builder<Group> {
     const marks = reader.u8()
     const entriesRead = (marks & MARK_ENTRIES_READ) > 0 ? reader.varint() : null
     const nextRelease = (marks & MARK_RELEASES) > 0 ? reader.count() : 1
+    this.#nextRelease = nextRelease
     const group = new Group({ ms, seq }, entriesRead, nextRelease)
     this.#consumersMissing = reader.count()
     this.#rowsMissing = reader.count()
@@ -309,23 +326,34 @@ export class GroupBuilder implements Builder<Group> {
     return group
   }
 
-  #readRows(reader: Reader, group: Group, count: number): void {
+  #readRows(reader: Reader, group: Group, count: number): string | null {
     let time = 0
     for (let i = 0; i < count; i += 1) {
       const ms = reader.varint()
       const id = { ms, seq: reader.varint() }
       const owner = reader.count()
       time += Number(reader.signed())
+      const deliveries = reader.varint()
+      if (reader.flaw !== null) return reader.flaw
       const consumer = owner === 0 ? null : this.#consumers[owner - 1]
-      assert(consumer !== undefined, 'an owner comes before its entries')
-      group.adopt(id, consumer, time, reader.varint())
+      if (consumer === undefined) return 'an owner comes before its entries'
+      if (this.#last !== null && compareIds(id, this.#last) <= 0) return 'pending entries rise'
+      if (!Number.isSafeInteger(time) || time < 0) return 'a pending entry has a time'
+      if (consumer === null && time >= this.#nextRelease) return 'places of release rise'
+      if (deliveries > DELIVERIES_MAX) return 'deliveries are counted up to their most'
+      this.#last = id
+      group.adopt(id, consumer, time, deliveries)
     }
+    return null
   }
 
-  finish(): Group {
-    assert(this.#group !== null, 'a group has a head')
-    assert(this.#consumersMissing === 0, 'a group has all its consumers')
-    assert(this.#rowsMissing === 0, 'a group has all its pending entries')
-    return this.#group
+  finish(): Group | string {
+    const group = this.#group
+    if (group === null) return 'a group has a head'
+    if (this.#nextRelease < 1) return 'places of release begin at 1'
+    if (group.entriesRead !== null && group.entriesRead > DELIVERIES_MAX)
+      return 'entries are counted up to their most'
+    if (this.#consumersMissing !== 0) return 'a group has all its consumers'
+    return this.#rowsMissing === 0 ? group : 'a group has all its pending entries'
   }
 }

@@ -12,6 +12,9 @@ import type { StreamId } from './stream-id.ts'
 
 export const DURATION_DEFAULT = 100
 export const MAXSIZE_DEFAULT = 100
+/** Seconds: a day. */
+export const DURATION_MAX = 86_400
+export const MAXSIZE_MAX = 10_000
 /** Of one producer: ten thousand iids of a hundred bytes. */
 const PRODUCER_BYTES_MAX = 1024 * 1024
 /** Of one stream. The one that was silent for the longest goes first. */
@@ -158,9 +161,12 @@ export class Idempotence {
     this.duplicates = facts.duplicates
   }
 
-  adoptProducer(producer: string, iids: Iids): void {
+  /** @returns false: it was here */
+  adoptProducer(producer: string, iids: Iids): boolean {
+    if (this.#producers.has(producer)) return false
     this.#producers.set(producer, iids)
     this.#bytes += iids.size
+    return true
   }
 }
 
@@ -210,19 +216,27 @@ class IdempotenceCut implements Cut {
   }
 }
 
-/** Reads a part that IdempotenceCut wrote. @param into null: it is the first part */
-export function readIdempotence(reader: Reader, into: Idempotence | null): Idempotence {
+/** A name, a count, and a record of four bytes and three numbers. */
+const PRODUCER_BYTES_MIN = 10
+
+/** Reads a part that IdempotenceCut wrote. @param into null: it is the first part. @returns or what is wrong */
+export function readIdempotence(reader: Reader, into: Idempotence | null): Idempotence | string {
   const idempotence = into ?? new Idempotence()
   if (into === null) {
     const duration = reader.count()
     const maxSize = reader.count()
     const added = reader.count()
-    idempotence.adopt({ duration, maxSize, added, duplicates: reader.count() })
+    const duplicates = reader.count()
+    if (duration < 1 || duration > DURATION_MAX) return 'a duration is within its limits'
+    if (maxSize < 1 || maxSize > MAXSIZE_MAX) return 'a number of records is within its limits'
+    idempotence.adopt({ duration, maxSize, added, duplicates })
   }
-  for (let left = reader.u32(); left > 0; left -= 1) {
+  for (let left = reader.things32(PRODUCER_BYTES_MIN); left > 0; left -= 1) {
     const producer = reader.latin1()
     const count = reader.count()
-    idempotence.adoptProducer(producer, Iids.of(reader.bytes(), count))
+    const iids = Iids.of(reader.bytes(), count)
+    if (iids === null) return 'a producer has all its records'
+    if (!idempotence.adoptProducer(producer, iids)) return 'a producer is remembered once'
   }
   return idempotence
 }

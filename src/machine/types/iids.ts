@@ -7,7 +7,7 @@
 // With more than a few records a table of places tells by the hash where an iid may be.
 
 import { assert } from '../../base/assert.ts'
-import { readVarint, varintEnd, writeVarint } from '../../base/bytes.ts'
+import { Reader, readVarint, varintEnd, writeVarint } from '../../base/bytes.ts'
 import type { StreamId } from './stream-id.ts'
 
 const HASH_BYTES = 4
@@ -23,6 +23,22 @@ function hashOf(bytes: Uint8Array, from: number, to: number): number {
   let hash = 0x811c9dc5
   for (let i = from; i < to; i += 1) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193)
   return hash >>> 0
+}
+
+/** How many records `bytes` is, or -1 if it is anything else. For bytes that may be broken. */
+function countRecords(bytes: Buffer): number {
+  const reader = new Reader(bytes, 0, bytes.length, true)
+  let count = 0
+  for (; reader.left > 0; count += 1) {
+    const hash = reader.u32()
+    const length = reader.count()
+    const from = reader.at
+    reader.skip(length)
+    if (reader.flaw !== null || hashOf(bytes, from, from + length) !== hash) return -1
+    reader.varint()
+    reader.varint()
+  }
+  return reader.flaw === null ? count : -1
 }
 
 /** A view of records that does not change any more. */
@@ -48,16 +64,15 @@ export class Iids {
     this.#bytes = Buffer.allocUnsafeSlow(capacity)
   }
 
-  /** Takes over the bytes of a snapshot. */
-  static of(bytes: Buffer, count: number): Iids {
+  /** Takes over the bytes of a snapshot. null: they are not `count` records, or there is none. */
+  static of(bytes: Buffer, count: number): Iids | null {
+    if (count === 0 || countRecords(bytes) !== count) return null
     const iids = new Iids(0)
     iids.#bytes = bytes
     iids.#to = bytes.length
     iids.#count = count
-    let seen = 0
-    for (let at = 0; at < bytes.length; at = iids.#read(at)) seen += 1
+    for (let at = 0; at < bytes.length; ) at = iids.#read(at)
     iids.#lastMs = recordMs
-    assert(seen === count, 'a producer has all its records')
     iids.#index()
     return iids
   }

@@ -30,11 +30,13 @@ function minus(a: Half, b: Half): number | bigint {
   return value < 0n ? value : half(value)
 }
 
-/** One more than `value`. */
+/** What is counted here, as Redis counts it, is a signed number of 64 bits. */
+export const COUNT_MAX = (1n << 63n) - 1n
+
+/** One more than `value`, up to the most there may be. */
 export function increment(value: Half): Half {
-  return typeof value === 'number' && value < Number.MAX_SAFE_INTEGER
-    ? value + 1
-    : half(BigInt(value) + 1n)
+  if (typeof value === 'number' && value < Number.MAX_SAFE_INTEGER) return value + 1
+  return value < COUNT_MAX ? half(BigInt(value) + 1n) : COUNT_MAX
 }
 
 /** Whether an entry at or behind `id` was deleted. */

@@ -62,6 +62,11 @@ export class List implements Value {
     return LIST_OVERHEAD_BYTES + bytes
   }
 
+  /** Bytes of an element, on average. */
+  get wordBytes(): number {
+    return this.#length === 0 ? 0 : Math.ceil(this.#bytes / this.#length)
+  }
+
   /** Makes place for one more block on either side of the row. */
   #widen(): void {
     const count = this.#tail - this.#head

@@ -5,7 +5,7 @@
 // A page holds few members, so that looking for one reads some cache lines: the byte of
 // the hash and the length tell nearly all others apart.
 
-import { readVarint, varintBytes, varintEnd, writeVarint } from '../../base/bytes.ts'
+import { Reader, readVarint, varintBytes, varintEnd, writeVarint } from '../../base/bytes.ts'
 
 /** Members above which a page is divided. */
 export const PAGE_MEMBERS_MAX = 64
@@ -103,6 +103,17 @@ export class Page {
     this.bytes.copy(bytes, 0, 0, this.used)
     this.bytes = bytes
   }
+}
+
+/** How many members `bytes` is, or -1 if it is anything else. For bytes that may be broken. */
+export function countMembers(bytes: Buffer): number {
+  const reader = new Reader(bytes, 0, bytes.length, true)
+  let count = 0
+  for (; reader.left > 0; count += 1) {
+    reader.u8()
+    reader.skip(reader.count())
+  }
+  return reader.flaw === null ? count : -1
 }
 
 /** The size of the member that `memberAt` looked at last. */

@@ -73,8 +73,16 @@ export class MemberSet implements Value {
     this.#directory = [new Page(Buffer.allocUnsafeSlow(0), 0, 0)]
   }
 
-  /** A set of `pages` in the order of hashes, which it takes over: a snapshot's. */
+  /** A set of `pages` in the order of hashes, which it takes over: a snapshot's. null: they are no set. */
   static of(facts: SetFacts, pages: readonly Page[]): MemberSet | null {
+    if (facts.encoding > HASHTABLE) return null
+    let covered = 0
+    for (const { depth } of pages) {
+      // Each begins where a range of its width begins; more bits there never are.
+      if (depth > BITS_MAX || covered % 2 ** (BITS_MAX - depth) !== 0) return null
+      covered += 2 ** (BITS_MAX - depth)
+    }
+    if (covered !== 2 ** BITS_MAX) return null
     const set = new MemberSet(facts.key0, facts.key1)
     set.#encoding = facts.encoding
     set.#bits = pages.reduce((bits, page) => Math.max(bits, page.depth), 0)
@@ -87,7 +95,7 @@ export class MemberSet implements Value {
       set.#size += page.count
       if (page.depth === set.#bits) set.#deepest += 1
     }
-    return set.#directory.length === 2 ** set.#bits ? set : null
+    return set
   }
 
   get size(): number {

@@ -18,9 +18,19 @@ export interface Cut {
   write(writer: Writer, bytesMax: number): boolean
 }
 
+/**
+ * Makes a value from its parts. It takes what fits and says what does not: bytes may come
+ * from anybody (payload.ts), and then the reader is a wary one.
+ */
 export interface Builder<T> {
-  /** Takes one part, all of it. */
-  read(reader: Reader): void
-  /** The value, after the last part. */
-  finish(): T
+  /** Takes one part, all of it. @returns what is wrong with it; nothing may follow then */
+  read(reader: Reader): string | null
+  /** The value, after the last part, or what is wrong with it. */
+  finish(): T | string
+}
+
+/** What is wrong with a part that was read and should hold nothing more. */
+export function flawAtEnd(reader: Reader): string | null {
+  if (reader.flaw !== null) return reader.flaw
+  return reader.left === 0 ? null : 'a part is read whole'
 }

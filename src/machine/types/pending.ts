@@ -1,5 +1,6 @@
 // The row of a pending entry (rows.ts): its ID, delivery time and count, and its owner's number.
 
+import { COUNT_MAX } from './lag.ts'
 import { ID_WORDS } from './rows.ts'
 
 /** Unix ms, two words. Of an entry that nobody owns: its place in the order of release. */
@@ -10,4 +11,4 @@ export const PENDING_COUNT = ID_WORDS + 2
 export const PENDING_OWNER = ID_WORDS + 4
 export const PENDING_WORDS = ID_WORDS + 5
 /** A delivery count saturates here, as Redis' signed counter does. */
-export const DELIVERIES_MAX = (1n << 63n) - 1n
+export const DELIVERIES_MAX = COUNT_MAX

@@ -8,7 +8,7 @@ export type Half = number | bigint
 
 export type StreamId = { readonly ms: Half; readonly seq: Half }
 
-const HALF_MAX = 0xffff_ffff_ffff_ffffn
+export const HALF_MAX = 0xffff_ffff_ffff_ffffn
 
 export const MIN_ID: StreamId = { ms: 0, seq: 0 }
 export const MAX_ID: StreamId = { ms: HALF_MAX, seq: HALF_MAX }

@@ -23,9 +23,10 @@ import {
 } from './block.ts'
 import type { Group } from './group.ts'
 import type { Idempotence } from './idempotence.ts'
+import { increment } from './lag.ts'
 import { References } from './references.ts'
 import { StreamCut } from './stream-cut.ts'
-import { compareIds, type Half, half, MIN_ID, type StreamId } from './stream-id.ts'
+import { compareIds, type Half, MIN_ID, type StreamId } from './stream-id.ts'
 import type { Value } from './value.ts'
 
 /** As Redis' stream-node-max-entries: what `~` rounds to. */
@@ -167,11 +168,7 @@ export class Stream implements Value {
     appendEntry(block, id, argv, first, sameNames)
     this.#length += 1
     this.lastId = id
-    const added = this.entriesAdded
-    this.entriesAdded =
-      typeof added === 'number' && added < Number.MAX_SAFE_INTEGER
-        ? added + 1
-        : half(BigInt(added) + 1n)
+    this.entriesAdded = increment(this.entriesAdded)
   }
 
   /** Begins a block. @param like bytes of the one before, which the next will resemble */
@@ -221,19 +218,28 @@ export class Stream implements Value {
     return -1
   }
 
-  /** How many entries come after `id`: whole blocks by their counts, one block by its entries. */
+  /** How many entries come after `id`: whole blocks by their counts, from the nearer end, one block by its entries. */
   countAfter(id: StreamId): number {
-    let count = 0
-    for (let i = this.#find(id.ms, id.seq); i < this.#blocks.length; i += 1) {
-      const block = this.#blocks[i] as Block
-      if (isBefore(id.ms, id.seq, block.firstMs, block.firstSeq)) {
-        count += block.count
-        continue
-      }
-      const cursor = this.#cursor
-      cursor.open(block)
-      while (cursor.next()) if (isBefore(id.ms, id.seq, cursor.ms, cursor.seq)) count += 1
+    const blocks = this.#blocks
+    const at = this.#find(id.ms, id.seq)
+    const block = blocks[at]
+    if (block === undefined) return 0
+    let count = this.#countAfterIn(block, id)
+    if (blocks.length - at <= at - this.#head) {
+      for (let i = at + 1; i < blocks.length; i += 1) count += (blocks[i] as Block).count
+      return count
     }
+    count += this.#length - block.count
+    for (let i = this.#head; i < at; i += 1) count -= (blocks[i] as Block).count
+    return count
+  }
+
+  #countAfterIn(block: Block, id: StreamId): number {
+    if (isBefore(id.ms, id.seq, block.firstMs, block.firstSeq)) return block.count
+    const cursor = this.#cursor
+    cursor.open(block)
+    let count = 0
+    while (cursor.next()) if (isBefore(id.ms, id.seq, cursor.ms, cursor.seq)) count += 1
     return count
   }
 

@@ -7,11 +7,11 @@
 // what it holds: a cut therefore shares it.
 
 import type { Argv } from '../../base/argv.ts'
-import { assert } from '../../base/assert.ts'
 import type { Reader, Writer } from '../../base/bytes.ts'
+import { limits } from '../../base/limits.ts'
 import { integerOf, parseInteger } from '../integers.ts'
 import { bulk, type Reply, text } from '../reply.ts'
-import type { Builder, Cut } from './part.ts'
+import { type Builder, type Cut, flawAtEnd } from './part.ts'
 import type { Value } from './value.ts'
 
 /** A whole number of 64 bits; text of one character a byte; bytes. */
@@ -32,15 +32,24 @@ const EMBEDDED_BYTES_MAX = 44
 
 /** Word i as a string holds it. Owns its memory. */
 export function contentOf(argv: Argv, i: number): Content {
-  const length = argv.length(i)
-  if (length <= INTEGER_BYTES_MAX) {
+  if (argv.length(i) <= INTEGER_BYTES_MAX) {
     const number = parseInteger(argv, i)
     if (number !== null) return number
   }
-  if (length <= SHORT_BYTES_MAX) return argv.latin1(i)
-  const bytes = Buffer.allocUnsafeSlow(length)
-  argv.buffer.copy(bytes, 0, argv.from(i), argv.to(i))
-  return bytes
+  return textOrBytes(argv.buffer, argv.from(i), argv.to(i))
+}
+
+/** The bytes [from, to) as a string holds them. Owns its memory. */
+export function contentFrom(bytes: Buffer, from: number, to: number): Content {
+  const number = to - from <= INTEGER_BYTES_MAX ? integerOf(bytes.latin1Slice(from, to)) : null
+  return number ?? textOrBytes(bytes, from, to)
+}
+
+function textOrBytes(bytes: Buffer, from: number, to: number): Content {
+  if (to - from <= SHORT_BYTES_MAX) return bytes.latin1Slice(from, to)
+  const own = Buffer.allocUnsafeSlow(to - from)
+  bytes.copy(own, 0, from, to)
+  return own
 }
 
 export class Text implements Value {
@@ -170,29 +179,35 @@ export class TextBuilder implements Builder<Text> {
   #content: Content | null = null
   #filled = 0
 
-  read(reader: Reader): void {
+  read(reader: Reader): string | null {
     if (this.#content === null) {
       const kind = reader.u8()
-      if (kind === INTEGER) this.#content = reader.signed()
-      else if (kind === SHORT) this.#content = reader.latin1()
-      else if (kind === BYTES) this.#content = Buffer.allocUnsafeSlow(reader.count())
-      else assert(false, `a string of kind ${kind} is unknown`)
+      if (kind === INTEGER) {
+        this.#content = reader.signed()
+      } else if (kind === SHORT) {
+        this.#content = reader.latin1()
+      } else if (kind === BYTES) {
+        const length = reader.count()
+        if (length > limits.valueBytesMax) return `a string of ${length} bytes is too long`
+        this.#content = Buffer.allocUnsafeSlow(length)
+      } else {
+        return `a string of kind ${kind} is unknown`
+      }
     }
     const content = this.#content
     if (typeof content === 'object') {
       const more = reader.raw(reader.left)
-      assert(this.#filled + more.length <= content.length, 'a string has the bytes it said')
+      if (this.#filled + more.length > content.length) return 'a string has the bytes it said'
       more.copy(content, this.#filled)
       this.#filled += more.length
     }
-    assert(reader.left === 0, 'a part is read whole')
+    return flawAtEnd(reader)
   }
 
-  finish(): Text {
+  finish(): Text | string {
     const content = this.#content
-    assert(content !== null, 'a string has a part')
+    if (content === null) return 'a string has a part'
     const isWhole = typeof content !== 'object' || this.#filled === content.length
-    assert(isWhole, 'a string has all its bytes')
-    return new Text(content)
+    return isWhole ? new Text(content) : 'a string has all its bytes'
   }
 }

@@ -63,9 +63,12 @@ export function copyOf(value: Value): Value {
   for (let last = false; !last; ) {
     writer.clear()
     last = cut.write(writer, PART_BYTES)
-    builder.read(new Reader(writer.view(0, writer.length)))
+    const flaw = builder.read(new Reader(writer.view(0, writer.length)))
+    assert(flaw === null, () => `a value is what its parts say: ${flaw}`)
   }
-  return builder.finish()
+  const copy = builder.finish()
+  assert(typeof copy !== 'string', () => `a value is what its parts say: ${copy}`)
+  return copy
 }
 
 const ENCODINGS: { readonly [T in ValueType]: string } = {

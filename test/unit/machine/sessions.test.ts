@@ -2,15 +2,18 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Argv } from '../../../src/base/argv.ts'
 import {
+  AGAIN_MARK,
   PAYLOAD_HEADER_BYTES,
   PRODUCER_MARK,
   writePayloadHeader,
 } from '../../../src/base/payload.ts'
+import { writeTransaction } from '../../../src/base/transaction.ts'
 import type { Wait } from '../../../src/base/wait.ts'
+import type { CommandSpec } from '../../../src/machine/command.ts'
 import { Machine } from '../../../src/machine/machine.ts'
 import type { Reply } from '../../../src/machine/reply.ts'
 import { PRODUCERS_MAX } from '../../../src/machine/sessions.ts'
-import { plain, restored, snapshotBytes } from './run.ts'
+import { plain, Runner, restored, snapshotBytes } from './run.ts'
 
 type Send = {
   readonly id?: string
@@ -138,4 +141,55 @@ test('sessions are in snapshots, as of the cut', () => {
     '+OK',
     '1003-0',
   ])
+})
+
+test('skipped-again: a command that waited and comes again is passed over where its producer has the reply', () => {
+  const shard = new Shard()
+  assert.deepEqual(shard.send({ sequence: 1 }), ['1001-0'])
+  const again = marked({ sequence: 1 })
+  const at = again.indexOf('*5')
+  const whole = Buffer.concat([
+    again.subarray(0, at),
+    Buffer.from([AGAIN_MARK]),
+    again.subarray(at),
+  ])
+  const payload = Buffer.concat([
+    Buffer.alloc(PAYLOAD_HEADER_BYTES),
+    whole,
+    marked({ sequence: 2 }),
+  ])
+  writePayloadHeader(payload, 2000, 2)
+  const outcomes: (Reply | Wait)[] = []
+  shard.machine.apply(payload, 2, outcomes)
+  assert.deepEqual(outcomes.map(plain), ['1001-0', '2000-0'])
+})
+
+test('kept-reads: what a producer reads in a transaction is the same on every replica', () => {
+  const shard = new Shard()
+  const members = Array.from({ length: 60 }, (_, i) => String(i))
+  const set = ['SADD', 'k', ...members]
+  shard.send({ sequence: 1, words: set })
+  // Only the leader was asked.
+  const asked = new Runner()
+  for (let i = 0; i < 5; i += 1) asked.run('SRANDMEMBER', 'none')
+  const follower = restored(snapshotBytes(shard.machine))
+  shard.machine.query(
+    ...(Object.values(asked.parsed('SRANDMEMBER', 'k')) as [CommandSpec, unknown]),
+    9000,
+  )
+  const words = [
+    ['SRANDMEMBER', 'k', '9'],
+    ['OBJECT', 'IDLETIME', 'k'],
+  ].map(all => Argv.of(...all))
+  const transaction = writeTransaction([], 2, Buffer.concat(words.map(({ buffer }) => buffer)))
+  const mark = marked({ sequence: 2 })
+  const bytes = Buffer.concat([
+    Buffer.alloc(PAYLOAD_HEADER_BYTES),
+    mark.subarray(0, mark.indexOf('*')),
+    transaction,
+  ])
+  writePayloadHeader(bytes, 99_000, 1)
+  shard.machine.apply(bytes, 2, [])
+  follower.apply(bytes, 2, null)
+  assert.deepEqual(snapshotBytes(follower), snapshotBytes(shard.machine))
 })

@@ -10,8 +10,10 @@ import {
   type CallOptions,
   type ChannelCredentials,
   Client,
+  type ClientDuplexStream,
   type ClientOptions,
   type ClientUnaryCall,
+  type handleBidiStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -20,6 +22,7 @@ import {
 } from "@grpc/grpc-js";
 import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { ConsumeRequest, ConsumeResponse } from "./consume.ts";
 import { Producer } from "./producer.ts";
 import { Group, StreamEntries, StreamEntry, StreamPosition } from "./stream.ts";
 
@@ -3742,6 +3745,23 @@ export const GroupServiceService = {
       Buffer.from(ListConsumersResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListConsumersResponse => ListConsumersResponse.decode(value),
   },
+  /**
+   * Consumes any number of streams as one consumer of a group: entries come as they arrive and as credit
+   * allows, what becomes of them goes back on the same call.
+   *
+   * The node serves the streams whose shards it leads. Streams that it does not lead, or no longer, end one by
+   * one with a redirect, and never end the call. An entry is delivered at least once; when a call breaks, open
+   * another with the resume tokens.
+   */
+  consume: {
+    path: "/slotcast.v1.GroupService/Consume" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: ConsumeRequest): Buffer => Buffer.from(ConsumeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ConsumeRequest => ConsumeRequest.decode(value),
+    responseSerialize: (value: ConsumeResponse): Buffer => Buffer.from(ConsumeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ConsumeResponse => ConsumeResponse.decode(value),
+  },
 } as const;
 
 export interface GroupServiceServer extends UntypedServiceImplementation {
@@ -3771,6 +3791,15 @@ export interface GroupServiceServer extends UntypedServiceImplementation {
   listGroups: handleUnaryCall<ListGroupsRequest, ListGroupsResponse>;
   /** Lists the consumers of a group (XINFO CONSUMERS). */
   listConsumers: handleUnaryCall<ListConsumersRequest, ListConsumersResponse>;
+  /**
+   * Consumes any number of streams as one consumer of a group: entries come as they arrive and as credit
+   * allows, what becomes of them goes back on the same call.
+   *
+   * The node serves the streams whose shards it leads. Streams that it does not lead, or no longer, end one by
+   * one with a redirect, and never end the call. An entry is delivered at least once; when a call breaks, open
+   * another with the resume tokens.
+   */
+  consume: handleBidiStreamingCall<ConsumeRequest, ConsumeResponse>;
 }
 
 export interface GroupServiceClient extends Client {
@@ -3982,6 +4011,17 @@ export interface GroupServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListConsumersResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * Consumes any number of streams as one consumer of a group: entries come as they arrive and as credit
+   * allows, what becomes of them goes back on the same call.
+   *
+   * The node serves the streams whose shards it leads. Streams that it does not lead, or no longer, end one by
+   * one with a redirect, and never end the call. An entry is delivered at least once; when a call breaks, open
+   * another with the resume tokens.
+   */
+  consume(): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
+  consume(options: Partial<CallOptions>): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
+  consume(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
 }
 
 export const GroupServiceClient = makeGenericClientConstructor(

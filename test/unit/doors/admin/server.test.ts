@@ -6,6 +6,7 @@ import type { OperationalError } from '../../../../src/base/errors.ts'
 import type { Logger } from '../../../../src/base/log.ts'
 import { Metrics } from '../../../../src/base/metrics.ts'
 import { AdminDoor } from '../../../../src/doors/admin/server.ts'
+import { Rig } from '../../broker/rig.ts'
 
 const quiet: Logger = {
   debug: () => undefined,
@@ -27,6 +28,8 @@ function make(port: number): AdminDoor {
     logger: quiet,
     ready: () => reason,
     topology: () => ({ epoch: 3 }),
+    desk: new Rig().broker,
+    allowOrigins: [],
   })
 }
 

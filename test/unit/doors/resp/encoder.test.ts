@@ -56,6 +56,17 @@ const golden: readonly (readonly [string, Reply, string, string])[] = [
     '*2·$5·field·$5·value·',
     '*2·$5·field·$5·value·',
   ],
+  [
+    'framed bulks',
+    {
+      kind: 'bulks',
+      bytes: Buffer.from('$5\r\nfield\r\n$1\r\nv\r\nrest'),
+      bounds: [4, 9, 15, 16],
+      framedBytes: 18,
+    },
+    '*2·$5·field·$1·v·',
+    '*2·$5·field·$1·v·',
+  ],
   ['map', pair, '*2·$1·a·:1·', '%1·$1·a·:1·'],
   ['pairs', { kind: 'pairs', items: [text('k'), array([])] }, '*1·*2·$1·k·*0·', '%1·$1·k·*0·'],
   ['set', { kind: 'set', items: [text('a')] }, '*1·$1·a·', '~1·$1·a·'],

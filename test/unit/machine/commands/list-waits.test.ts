@@ -34,7 +34,14 @@ function inTransaction(r: Runner, ...words: readonly string[]): unknown {
   const argv = Argv.of(...words)
   const spec = machineTable.find(argv)
   assert.ok(!isError(spec))
-  const at = { now: r.now, asked: true, chance: new Chance(), blocks: false, again: false }
+  const at = {
+    now: r.now,
+    asked: true,
+    chance: new Chance(),
+    blocks: false,
+    again: false,
+    kept: false,
+  }
   const outcome = spec.apply?.(r.machine.keyspace, spec.parse?.(argv), at)
   assert.ok(outcome !== undefined)
   return plain(outcome)

@@ -172,6 +172,10 @@ test('XREAD says what is wrong in the words of Redis', () => {
   assert.equal(r.run('XREAD', 'COUNT', '5', 'COUNT', '5'), SYNTAX)
   assert.equal(r.run('XREAD', 'COUNT', 'x', 'STREAMS', 'a', '0'), NOT_INTEGER)
   assert.equal(r.run('XREAD', 'STREAMS', 'a', 'x'), BAD_ID)
+  r.run('SET', 'text', 'v')
+  const wrongType = '!WRONGTYPE Operation against a key holding the wrong kind of value'
+  assert.equal(r.run('XREAD', 'STREAMS', 'text', 'a', 'x', '0'), wrongType)
+  assert.equal(r.run('XREAD', 'STREAMS', 'none', 'text', 'x', '0'), BAD_ID, 'pair by pair')
   assert.equal(
     r.run('XREAD', 'STREAMS', 'a', '>'),
     '!ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.',

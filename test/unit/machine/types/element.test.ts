@@ -6,6 +6,7 @@ import {
   encoded,
   endOf,
   isElement,
+  Words,
   wordAt,
   wordLength,
 } from '../../../../src/machine/types/element.ts'
@@ -69,4 +70,21 @@ test('an element takes no more bytes than in a listpack of Redis, but for few', 
     ['x'.repeat(1000), 1004],
   ]
   for (const [word, bytes] of sizes) assert.equal(elementOf(word).length, bytes, word)
+})
+
+test('words of a reply stand as RESP has them, and their bounds find them in it', () => {
+  fc.assert(
+    fc.property(fc.array(anyWord, { maxLength: 20 }), fc.nat(100), (words, room) => {
+      const gathered = new Words(room)
+      for (const word of words) gathered.add(elementOf(word), 0)
+      const framed = gathered.bytes.latin1Slice(0, gathered.framedBytes)
+      assert.equal(framed, words.map(word => `$${word.length}\r\n${word}\r\n`).join(''))
+      const { bounds } = gathered
+      const found = words.map((_, i) =>
+        gathered.bytes.latin1Slice(bounds[2 * i] as number, bounds[2 * i + 1] as number),
+      )
+      assert.deepEqual(found, words)
+    }),
+    { seed: 5, numRuns: 1000 },
+  )
 })

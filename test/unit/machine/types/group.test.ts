@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Reader, Writer } from '../../../../src/base/bytes.ts'
+import { Writer } from '../../../../src/base/bytes.ts'
 import { Group, GroupBuilder } from '../../../../src/machine/types/group.ts'
 import type { Cut } from '../../../../src/machine/types/part.ts'
 import { PENDING_COUNT, PENDING_TIME } from '../../../../src/machine/types/pending.ts'
 import { formatId, MAX_ID, MIN_ID } from '../../../../src/machine/types/stream-id.ts'
+import { built as builtFrom } from './built.ts'
 
 function parts(cut: Cut, bytesMax: number): Buffer[] {
   const out: Buffer[] = []
@@ -20,13 +21,7 @@ function parts(cut: Cut, bytesMax: number): Buffer[] {
 }
 
 function built(pieces: readonly Buffer[]): Group {
-  const builder = new GroupBuilder()
-  for (const piece of pieces) {
-    const reader = new Reader(piece)
-    builder.read(reader)
-    assert.equal(reader.left, 0)
-  }
-  return builder.finish()
+  return builtFrom(new GroupBuilder(), pieces)
 }
 
 /** Everything a group shows; asserts that its views agree. */

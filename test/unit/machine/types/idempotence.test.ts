@@ -22,7 +22,11 @@ function parts(idempotence: Idempotence, bytesMax: number): Buffer[] {
 
 function rebuilt(pieces: readonly Buffer[]): Idempotence {
   let into: Idempotence | null = null
-  for (const piece of pieces) into = readIdempotence(new Reader(piece), into)
+  for (const piece of pieces) {
+    const read: Idempotence | string = readIdempotence(new Reader(piece), into)
+    assert.ok(typeof read !== 'string')
+    into = read
+  }
   assert.ok(into !== null)
   return into
 }

@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Reader, Writer } from '../../../../src/base/bytes.ts'
+import { Writer } from '../../../../src/base/bytes.ts'
 import { Words, wordAt } from '../../../../src/machine/types/element.ts'
 import { List } from '../../../../src/machine/types/list.ts'
 import { ListBuilder } from '../../../../src/machine/types/list-builder.ts'
 import type { Cut } from '../../../../src/machine/types/part.ts'
+import { built as builtFrom } from './built.ts'
 
 function words(list: List): string[] {
   const out: string[] = []
@@ -40,9 +41,7 @@ function partsOf(cut: Cut, bytesMax: number): Buffer[] {
 }
 
 function built(parts: readonly Buffer[]): List {
-  const builder = new ListBuilder()
-  for (const part of parts) builder.read(new Reader(part))
-  return builder.finish()
+  return builtFrom(new ListBuilder(), parts)
 }
 
 function taken(gathered: Words): string[] {

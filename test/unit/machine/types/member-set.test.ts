@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Reader, Writer } from '../../../../src/base/bytes.ts'
 import { Chance } from '../../../../src/machine/chance.ts'
 import { MemberSet } from '../../../../src/machine/types/member-set.ts'
 import { MemberSetBuilder } from '../../../../src/machine/types/member-set-builder.ts'
 import type { Cut } from '../../../../src/machine/types/part.ts'
+import { built, partsOf } from './built.ts'
 
 function add(set: MemberSet, member: string): boolean {
   const bytes = Buffer.from(member, 'latin1')
@@ -25,15 +25,7 @@ function members(set: MemberSet): string[] {
 
 /** The set that a cut's parts make. The parts' memory is used again, as a snapshot's is. */
 function rebuilt(cut: Cut, partBytes = 100): MemberSet {
-  const builder = new MemberSetBuilder()
-  for (let last = false; !last; ) {
-    const writer = new Writer()
-    last = cut.write(writer, partBytes)
-    const part = Buffer.from(writer.take())
-    builder.read(new Reader(part))
-    part.fill(0xee)
-  }
-  return builder.finish()
+  return built(new MemberSetBuilder(), partsOf(cut, partBytes))
 }
 
 function filled(count: number): MemberSet {

@@ -4,12 +4,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Argv } from '../../../../src/base/argv.ts'
-import { Reader, Writer } from '../../../../src/base/bytes.ts'
 import { Group } from '../../../../src/machine/types/group.ts'
 import { References } from '../../../../src/machine/types/references.ts'
 import { Stream } from '../../../../src/machine/types/stream.ts'
 import { StreamBuilder } from '../../../../src/machine/types/stream-builder.ts'
 import { MAX_ID, MIN_ID } from '../../../../src/machine/types/stream-id.ts'
+import { built, partsOf } from './built.ts'
 
 const LIMIT_NONE = 0
 const BLOCK = 100
@@ -134,13 +134,7 @@ test('a cut stays as it was while referenced entries are all that is left', () =
   assert.deepEqual(live(stream), [120])
   stream.append(id(251), words, 3)
   assert.deepEqual(live(stream), [120, 251])
-  const builder = new StreamBuilder()
-  for (let done = false; !done; ) {
-    const writer = new Writer()
-    done = cut.write(writer, 4096)
-    builder.read(new Reader(writer.take()))
-  }
-  assert.equal(live(builder.finish()).length, 250)
+  assert.equal(live(built(new StreamBuilder(), partsOf(cut, 4096))).length, 250)
 })
 
 test('an entry is referenced while it is pending somewhere, or some group has not come to it', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Argv } from '../../../../src/base/argv.ts'
-import { Reader, Writer } from '../../../../src/base/bytes.ts'
+import { Writer } from '../../../../src/base/bytes.ts'
 import { BLOCK_ENTRIES_MAX, Stream } from '../../../../src/machine/types/stream.ts'
 import { StreamBuilder } from '../../../../src/machine/types/stream-builder.ts'
 import {
@@ -15,6 +15,7 @@ import {
   nextId,
   type StreamId,
 } from '../../../../src/machine/types/stream-id.ts'
+import { built } from './built.ts'
 
 type Row = { id: StreamId; words: string[] }
 
@@ -61,9 +62,7 @@ function cutParts(cut: { write(writer: Writer, bytesMax: number): boolean }, byt
 }
 
 function rebuilt(found: readonly Buffer[]): Stream {
-  const builder = new StreamBuilder()
-  for (const part of found) builder.read(new Reader(part))
-  return builder.finish()
+  return built(new StreamBuilder(), found)
 }
 
 // The model: an array of rows. IDs jump by tiny and by huge steps, so that both halves
@@ -312,4 +311,36 @@ test('IDs of any size read as they were written', () => {
     ids,
   )
   for (const id of ids) assert.ok(stream.has(id), formatId(id))
+})
+
+test('what comes after an ID is counted alike from either end, with gaps and trims', () => {
+  const size = 12 * BLOCK_ENTRIES_MAX
+  const someId = fc.nat({ max: size + 2 })
+  const gone = fc.array(someId, { maxLength: 40 })
+  fc.assert(
+    fc.property(
+      gone,
+      fc.nat({ max: size }),
+      fc.array(someId, { minLength: 1 }),
+      (ids, left, at) => {
+        const stream = filled(size)
+        for (const ms of ids) stream.delete({ ms, seq: 0 })
+        stream.trimByLength(left, false, 0)
+        const there = rows(stream).map(({ id }) => Number(id.ms))
+        for (const ms of at) {
+          assert.equal(stream.countAfter({ ms, seq: 0 }), there.filter(other => other > ms).length)
+        }
+      },
+    ),
+    { seed: 6, numRuns: 40 },
+  )
+})
+
+test('saturated-counts: entries are counted up to 2^63 - 1, and a snapshot of the most is read', () => {
+  const stream = new Stream()
+  stream.entriesAdded = 2n ** 63n - 2n
+  const words = Argv.of('XADD', 's', '*', 'f', 'v')
+  for (let ms = 1; ms <= 3; ms += 1) stream.append({ ms, seq: 0 }, words, 3)
+  assert.equal(stream.entriesAdded, 2n ** 63n - 1n)
+  assert.equal(rebuilt(parts(stream, 4096)).entriesAdded, 2n ** 63n - 1n)
 })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Argv } from '../../../../src/base/argv.ts'
-import { Reader, Writer } from '../../../../src/base/bytes.ts'
 import { type Content, contentOf, Text, TextBuilder } from '../../../../src/machine/types/text.ts'
+import { built, partsOf } from './built.ts'
 
 function content(word: string | Buffer): Content {
   return contentOf(Argv.of(word), 0)
@@ -14,13 +14,7 @@ function show(text: Text): string {
 
 /** The text that a cut's parts make. */
 function rebuilt(text: Text, cut = text.cut(), partBytes = 100): Text {
-  const builder = new TextBuilder()
-  for (let last = false; !last; ) {
-    const writer = new Writer()
-    last = cut.write(writer, partBytes)
-    builder.read(new Reader(writer.take()))
-  }
-  return builder.finish()
+  return built(new TextBuilder(), partsOf(cut, partBytes))
 }
 
 test('numbers, short texts and bytes are kept as such, and come back so from a snapshot', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { ServiceDefinition } from '@grpc/grpc-js'
 import { groupMappings } from '../../../../../src/doors/grpc/mapping/group.ts'
 import { keyMappings } from '../../../../../src/doors/grpc/mapping/key.ts'
 import { streamMappings } from '../../../../../src/doors/grpc/mapping/stream.ts'
@@ -51,10 +52,16 @@ function golden<M extends Record<string, Mapping<never, unknown>>, N extends key
   assert.equal(argv(mapping, blanks[name] as object, request as object), expected)
 }
 
+/** Calls that are one command each; streams have handlers of their own. */
+function unaryOf(service: ServiceDefinition): string[] {
+  const rpcs = Object.entries(service).filter(([, { requestStream }]) => !requestStream)
+  return rpcs.map(([name]) => name).sort()
+}
+
 test('every rpc has its mapping, and no mapping is without an rpc', () => {
-  assert.deepEqual(Object.keys(streamMappings).sort(), Object.keys(StreamServiceService).sort())
-  assert.deepEqual(Object.keys(groupMappings).sort(), Object.keys(GroupServiceService).sort())
-  assert.deepEqual(Object.keys(keyMappings).sort(), Object.keys(KeyServiceService).sort())
+  assert.deepEqual(Object.keys(streamMappings).sort(), unaryOf(StreamServiceService))
+  assert.deepEqual(Object.keys(groupMappings).sort(), unaryOf(GroupServiceService))
+  assert.deepEqual(Object.keys(keyMappings).sort(), unaryOf(KeyServiceService))
 })
 
 test('StreamService.Append is XADD with all its options', () => {
