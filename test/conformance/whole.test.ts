@@ -27,7 +27,18 @@ const OF_THE_CLOCK = new Set(['TTL', 'PTTL', 'EXPIRETIME', 'PEXPIRETIME'])
 
 /** Those that end the connection or the server, take it over, or answer with figures. */
 const NOT_MISCALLED = new Set([
-  ...['acl', 'bgrewriteaof', 'bgsave', 'command', 'debug', 'failover', 'hello', 'info', 'lastsave'],
+  ...[
+    'acl',
+    'bgrewriteaof',
+    'bgsave',
+    'command',
+    'debug',
+    'dump',
+    'failover',
+    'hello',
+    'info',
+    'lastsave',
+  ],
   ...['monitor', 'psync', 'psubscribe', 'quit', 'replicaof', 'reset', 'role', 'save', 'shutdown'],
   ...['randomkey', 'scan', 'select'],
   ...['slaveof', 'ssubscribe', 'subscribe', 'sync', 'time', 'wait'],
