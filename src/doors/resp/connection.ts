@@ -119,9 +119,16 @@ export class Connection implements Client {
     this.#touch()
   }
 
+  unheard(): void {
+    if (this.#inputEnded) this.#touch()
+  }
+
   resume(): void {
     this.#paused = false
-    if (!this.#closed) this.#drain()
+    if (this.#closed) return
+    this.#drain()
+    // There may be nothing left to do, and nothing to write that would tell.
+    if (this.#inputEnded) this.#touch()
   }
 
   close(reason: string): void {

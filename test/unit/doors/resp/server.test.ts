@@ -240,3 +240,12 @@ test('when replies of all clients pile up, those are cut who have most of them',
     limits,
   )
 })
+
+test('who closes its side and wants no reply is let go once its command is done', async () => {
+  await withDoor(async ({ rig, door }) => {
+    const end = inTurns(rig)
+    assert.equal(await exchange(door.port, 'CLIENT REPLY SKIP\r\nXADD s * f v\r\n'), '')
+    assert.equal(await exchange(door.port, 'GET none\r\n'.repeat(17)), '$-1\r\n'.repeat(17))
+    end()
+  })
+})
