@@ -15,6 +15,7 @@ import { sessionPhase, unaryPhase } from './phase-grpc.ts'
 import { handoffPhase } from './phase-handoff.ts'
 import { MILLION_PHASES, millionPhase } from './phase-million.ts'
 import { pendingPhase } from './phase-pending.ts'
+import { pubsubPhase } from './phase-pubsub.ts'
 import { listsPhase, readsPhase } from './phase-reads.ts'
 import { latencyPhase, redisPhase } from './phase-redis.ts'
 import { weightPhase } from './phase-weight.ts'
@@ -44,6 +45,7 @@ const PHASES: Readonly<Record<string, (context: Context) => Promise<void>>> = {
   reads: readsPhase,
   lists: listsPhase,
   handoff: handoffPhase,
+  pubsub: pubsubPhase,
   groups: groupsPhase,
   pending: pendingPhase,
   growth: growthPhase,

@@ -2,7 +2,7 @@
 //
 //   npx node bench/profile.ts [connections] [pipeline] [seconds] [what]     50 64 5 xadd
 //
-// What: xadd, session (XADD over gRPC), lpush, rpop, lrange, xrange, set, get.
+// What: xadd, session (XADD over gRPC), lpush, rpop, lrange, xrange, set, get, publish (one subscriber on another node).
 //
 // The profiles begin after a warm-up, so that compiling is not in them. The files
 // are left in the working directory, for the browser's own tools.
@@ -15,6 +15,7 @@ import { redisDrive, VALUE_BYTES } from './bench-context.ts'
 import { Cluster, type Leader, NODES } from './cluster.ts'
 import type { Driven } from './contender.ts'
 import { OUR_LOAD, ourLoad } from './phase-brokers.ts'
+import { Listener, publishDrive } from './phase-pubsub.ts'
 import { threadSeconds } from './processes.ts'
 import { redisBenchmark, xadd } from './redis.ts'
 
@@ -137,7 +138,8 @@ const COMMANDS: Readonly<Record<string, { words: string[]; fill?: string[] }>> =
 
 function commands(what: string, clients: number, pipeline: number): Drive {
   const { words, fill } = COMMANDS[what] ?? {}
-  if (words === undefined) throw new Error(`one of ${Object.keys(COMMANDS).join(', ')}, session`)
+  if (words === undefined)
+    throw new Error(`one of ${Object.keys(COMMANDS).join(', ')}, session, publish`)
   const drive = redisDrive(words, clients, pipeline)
   let isFilled = fill === undefined
   return async (seconds, { resp: port }) => {
@@ -156,6 +158,23 @@ function sessions(clients: number, frame: number): Drive {
   return (seconds, { grpc }) => ourLoad({ ...load, address: `127.0.0.1:${grpc}`, seconds })
 }
 
+/** PUBLISH, with one subscriber on another node. */
+function publishing(cluster: Cluster, clients: number, pipeline: number): Drive {
+  let known: { readonly node: number; readonly drive: (seconds: number) => Promise<Driven> }
+  return (seconds, { node, resp }) => {
+    if (known?.node !== node) {
+      const ear = new Listener(cluster.respPort((node % NODES) + 1))
+      known = { node, drive: publishDrive(resp, ear, clients, pipeline) }
+    }
+    return known.drive(seconds)
+  }
+}
+
+function driveOf(what: string, cluster: Cluster, clients: number, pipeline: number): Drive {
+  if (what === 'publish') return publishing(cluster, clients, pipeline)
+  return what === 'session' ? sessions(clients, pipeline) : commands(what, clients, pipeline)
+}
+
 /** Turns and durable writes so far, of each node. */
 function counters(cluster: Cluster): Promise<number[][]> {
   return Promise.all(
@@ -169,8 +188,7 @@ async function main(): Promise<void> {
   const cluster = await Cluster.start(directory, '--inspect=127.0.0.1:0')
   try {
     const what = process.argv[5] ?? 'xadd'
-    const drive =
-      what === 'session' ? sessions(clients, pipeline) : commands(what, clients, pipeline)
+    const drive = driveOf(what, cluster, clients, pipeline)
     // Twice: the first tells redis-benchmark how many commands that is.
     await drive(WARM_UP_SECONDS, await cluster.leaderOf(KEY))
     await drive(WARM_UP_SECONDS, await cluster.leaderOf(KEY))

@@ -55,6 +55,26 @@ export const DIFFERENCES: ReadonlyMap<string, string> = new Map([
     '`lag` is always exact. Redis does not know it once entries before the end were deleted, and says nil.',
   ],
   [
+    'subscribe',
+    `A channel's name has at most ${limits.channelBytesMax} bytes, a client at most ${limits.subscriptionsPerClientMax} subscriptions, a node ${limits.subscribedNamesMax} different channels and patterns. Only over RESP: gRPC sessions are refused.`,
+  ],
+  [
+    'psubscribe',
+    `A pattern has at most ${limits.patternBytesMax} bytes; matching takes at most its length times that of the channel's name.`,
+  ],
+  [
+    'ssubscribe',
+    'Served by the leader of the slot alone, also after READONLY. When leadership or the slot goes, `sunsubscribe` is pushed for each channel. In a transaction it is refused, as in Redis.',
+  ],
+  [
+    'publish',
+    'Goes to the nodes on which somebody listens, in the message that carries Raft’s of the same turn; the reply counts this node’s subscriptions, as in Redis Cluster. At most once: what a link does not take is dropped and counted (`pubsub_peer_dropped_messages_total`). Waits for the commands before it in the pipeline. What a client publishes to itself comes behind the reply, in EXEC behind all of it, as in Redis 7.2.',
+  ],
+  [
+    'spublish',
+    'Reaches the subscribers of the leader of the slot, and no other node. Waits for the commands before it in the pipeline.',
+  ],
+  [
     'wait',
     'Every answered write is on the disks of a majority already, so half of the other voters are never waited for. For more than that it waits for all that is committed in the shards led by this node, not for the writes of this connection alone.',
   ],
@@ -90,7 +110,7 @@ export const DIFFERENCES: ReadonlyMap<string, string> = new Map([
   ],
   [
     'config|set',
-    'Changes `maxmemory`, `maxclients`, `timeout`, `loglevel`, `slowlog-log-slower-than`, `slowlog-max-len`, `latency-tracking`, `latency-tracking-info-percentiles` and `latency-monitor-threshold`, on this node and until it ends. The rest accepts only what holds already. `stream-node-max-entries` and its like decide where replicated state is divided, which must be the same on all replicas from the first entry on, so they are fixed.',
+    'Changes `maxmemory`, `maxclients`, `timeout`, `loglevel`, `client-output-buffer-limit` (no client may have more waiting than `cluster.limits.session_output_bytes_max`), `notify-keyspace-events` (published by the leader, on its own node, as in Redis Cluster), `slowlog-log-slower-than`, `slowlog-max-len`, `latency-tracking`, `latency-tracking-info-percentiles` and `latency-monitor-threshold`, on this node and until it ends. The rest accepts only what holds already. `stream-node-max-entries` and its like decide where replicated state is divided, which must be the same on all replicas from the first entry on, so they are fixed.',
   ],
   [
     'config|rewrite',

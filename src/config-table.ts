@@ -172,7 +172,7 @@ export const OPTIONS = {
     kind: 'integer',
     default: 32 * MiB,
     range: [1 * MiB, 4 * GiB],
-    doc: 'Bytes waiting to go out to one peer. Over it messages are dropped; Raft repeats them.',
+    doc: 'Bytes waiting to go out to one peer. Over it messages are dropped; Raft repeats them. Pub/sub may have half as much besides, and does not repeat what is dropped.',
   },
   'node.id': {
     kind: 'text',

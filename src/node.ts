@@ -152,6 +152,7 @@ export class Node {
     )
     this.#snapshotRounds = this.#joinSnapshots()
     this.broker = this.#makeBroker()
+    this.turn.useDesk(this.broker.pubsub)
     const voters = members.slice(0, META_VOTERS_MAX)
     this.#metaReplica = this.#load(META_SHARD, this.#meta, voters, members.slice(META_VOTERS_MAX))
     this.#metaReplica.seekLeader(members[0] === config.node.id ? 0 : SEEK_LATER_MS)
@@ -381,6 +382,7 @@ export class Node {
       process,
       settings,
       snapshots: this.#snapshotRounds,
+      schedule: () => this.turn.schedule(),
       ...(shutdown === undefined ? {} : { shutdown }),
     })
   }
@@ -465,6 +467,7 @@ export class Node {
     machine.observer = this.broker.meter
     const replica = this.#load(shard.id, machine, shard.voters, [])
     this.#shards.set(shard.id, { replica, machine })
+    this.broker.keyspaceEvents.attach({ replica, machine })
     // Who the map wants to lead tries first; the others give it time.
     const isHome = shard.voters[0] === this.#config.node.id
     replica.seekLeader(isHome ? 0 : SEEK_LATER_MS)

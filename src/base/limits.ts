@@ -33,6 +33,14 @@ export const limits = {
   watchedKeysMax: 4096,
   /** Their bytes, with what is known of them: they go with the transaction. */
   watchedBytesMax: 1 * MiB,
+  /** The name of a channel: every key has room in its `__keyspace@0__:` channel. */
+  channelBytesMax: 64 * KiB + 64,
+  /** A pattern of PSUBSCRIBE: matching takes at most its length times that of a channel's name. */
+  patternBytesMax: 1 * KiB,
+  /** Subscriptions of one client, of all kinds. */
+  subscriptionsPerClientMax: 1 << 18,
+  /** Different channels and patterns on a node: all its peers know of each. */
+  subscribedNamesMax: 1 << 20,
   /** Chunk of a snapshot on disk and on the wire. */
   snapshotChunkBytes: 256 * KiB,
   /** Voters of a shard. */
@@ -43,6 +51,7 @@ export const limits = {
 
 assert(limits.valueBytesMax < limits.commandBytesMax, 'a value must fit a command')
 assert(limits.transactionCommandsMax <= limits.entryCommandsMax, 'a transaction must fit an entry')
+assert(limits.keyBytesMax + 64 <= limits.channelBytesMax, 'every key has a channel of its own')
 assert(
   limits.transactionBytesMax + limits.watchedBytesMax < limits.commandBytesMax,
   'a transaction must fit where a command does',

@@ -9,21 +9,27 @@ import type { Argv } from '../base/argv.ts'
 import { assert } from '../base/assert.ts'
 import type { Timer } from '../base/clock.ts'
 import type { Counter } from '../base/metrics.ts'
-import type { Ms, NodeId, ShardId } from '../base/types.ts'
+import { slotOf } from '../base/slot.ts'
+import type { Ms, NodeId, ShardId, Slot } from '../base/types.ts'
 import type { CommandSpec } from '../machine/command.ts'
 import { COMMANDS } from '../machine/commands/table.ts'
-import { NULL_ARRAY, type Reply } from '../machine/reply.ts'
+import { type ErrorReply, NULL_ARRAY, type Reply } from '../machine/reply.ts'
 import type { Lost } from '../replica/ports.ts'
+import type { DoorName } from '../topology/route.ts'
 import type { SlotMap } from '../topology/slot-map.ts'
 import { AuthLog } from './auth-log.ts'
 import { CommandIndex } from './command-index.ts'
 import { DESK_COMMANDS } from './commands/table.ts'
 import type { Tally } from './desk.ts'
 import { ErrorCounts } from './error-counts.ts'
+import { KeyspaceEvents } from './keyspace-events.ts'
 import { Pause } from './pause.ts'
 import type { BrokerPorts, Producer, Shard } from './ports.ts'
+import { type Kind, refusalOf, SHARD_CHANNELS } from './pubsub/kinds.ts'
+import type { Listener } from './pubsub/listener.ts'
+import { PubSub } from './pubsub/pubsub.ts'
 import { Rate } from './rates.ts'
-import { inDoubt, unblocked, unblockedByClient } from './refusals.ts'
+import { inDoubt, outOfMemory, unblocked, unblockedByClient } from './refusals.ts'
 import { Road } from './road.ts'
 import { type Client, Session, type SessionOptions, type SessionOwner } from './session.ts'
 import { Settings } from './settings.ts'
@@ -57,6 +63,10 @@ export class Broker implements SessionOwner {
   readonly settings: Settings
   /** Measures commands; machines are given it as their observer. */
   readonly meter: WorkMeter
+  /** Who listens to what; the roof joins it to other nodes. */
+  readonly pubsub: PubSub
+  /** Shards on this node are attached to it. */
+  readonly keyspaceEvents: KeyspaceEvents
   readonly #inDoubt: Counter
   readonly #flushListeners: (() => void)[] = []
   readonly #topologyListeners = new Set<() => void>()
@@ -90,6 +100,10 @@ export class Broker implements SessionOwner {
       this.#soonAsked = false
       if (this.#flushWanted) this.flush()
     }
+    const { clock, metrics, logger, random, self } = ports
+    const schedule = ports.schedule ?? (() => {})
+    this.pubsub = new PubSub({ clock, logger, metrics, random, schedule, self })
+    this.keyspaceEvents = new KeyspaceEvents(this.pubsub, this.settings)
     this.#road = new Road({
       ports,
       sessions: this.#sessions,
@@ -101,15 +115,17 @@ export class Broker implements SessionOwner {
       meter: this.meter,
       words: new WordRing(),
       pause: this.#pause,
+      pubsub: this.pubsub,
+      keyspaceEvents: this.keyspaceEvents,
       commandRate: this.#commandRate,
       peak: { bytes: 0 },
       startedAt: this.#now,
       shards: () => this.#shards(),
+      leadsSlot: slot => this.#leadsSlot(slot),
       unblock: (session, withError) => this.#unblock(session, withError),
       kill: (session, reason) => this.#kill(session, reason),
       park: session => this.#park(session),
     })
-    const { metrics } = ports
     this.#inDoubt = metrics.counter('broker_in_doubt_total', 'Commands answered with INDOUBT')
     metrics.gauge({
       name: 'broker_commands',
@@ -171,11 +187,31 @@ export class Broker implements SessionOwner {
     this.#tally.bytesIn += session.bytesIn
     this.#tally.bytesOut += session.bytesOut
     session.dropTransaction()
+    if (session.listener !== null) this.pubsub.leave(session.listener)
     this.#sessions.delete(session.id)
     this.#inFlight -= session.unanswered
     for (const replica of new Set(session.waits.values())) replica?.forget(session)
     session.waits.clear()
     session.blocked.clear()
+  }
+
+  /**
+   * Lets `listener` listen to `name` (latin1), for doors that have no SUBSCRIBE. It hears
+   * until it leaves (`pubsub.leave`), or is told that its sharded channel moved.
+   *
+   * @returns why it may not: a redirect where a sharded channel is led elsewhere; else null
+   */
+  listen(listener: Listener, kind: Kind, name: string, door: DoorName): ErrorReply | null {
+    if (this.#ports.memoryFull()) return outOfMemory
+    const { registry } = this.pubsub
+    const refusal = refusalOf(kind, registry, listener, 1, name.length)
+    if (refusal !== null) return refusal
+    if (kind === SHARD_CHANNELS) {
+      const slot = slotOf(Buffer.from(name, 'latin1'))
+      if (!this.#leadsSlot(slot)) return this.#road.redirectTo(door, slot)
+    }
+    kind.join(registry, listener, name)
+    return null
   }
 
   /** Runs `listener` at the end of each turn: doors write what they gathered, once a socket. */
@@ -192,6 +228,7 @@ export class Broker implements SessionOwner {
   flush(): void {
     this.#flushWanted = false
     this.#now = this.#ports.clock.monotonic()
+    this.keyspaceEvents.flush()
     this.#commandRate.look(this.#now, this.#tally.commands)
     if (this.#waking.length > 0) {
       const waking = this.#waking
@@ -227,6 +264,7 @@ export class Broker implements SessionOwner {
   /** Called by the roof when the map or a leader changed. */
   topologyChanged(): void {
     this.#unpark()
+    this.pubsub.moveShards(slot => this.#leadsSlot(slot))
     for (const listener of this.#topologyListeners) listener()
   }
 
@@ -260,6 +298,13 @@ export class Broker implements SessionOwner {
   #shards(): readonly Shard[] {
     const ids = [...this.map().shards.keys()].sort((a, b) => a - b)
     return ids.map(id => this.#ports.shard(id)).filter(shard => shard !== undefined)
+  }
+
+  #leadsSlot(slot: Slot): boolean {
+    const { directory, options, self, shard } = this.#ports
+    if (!options.clusterEnabled) return true
+    const owner = directory.map().ownerOf(slot)
+    return directory.leaderOf(owner) === self && shard(owner)?.replica.isLeader === true
   }
 
   #owe(session: Session, ticket: number): number {
@@ -343,7 +388,7 @@ export class Broker implements SessionOwner {
       if (idleSecondsMax === 0) return
       const lastAt = this.#ports.clock.monotonic() - idleSecondsMax * 1000
       for (const session of [...this.#sessions.values()]) {
-        const isIdle = session.unanswered === 0 && session.lastAt < lastAt
+        const isIdle = session.unanswered === 0 && !session.subscribed && session.lastAt < lastAt
         if (isIdle && session.options.door === 'resp') this.#kill(session, 'idle for too long')
       }
       this.#watchIdle()

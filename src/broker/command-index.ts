@@ -29,6 +29,10 @@ export type Entry = {
   readonly immediate: boolean
   /** What the road does for the desk at a shard. */
   readonly errand: DeskCommand['errand'] | null
+  /** A RESP2 client may call it while it has subscriptions. */
+  readonly whileSubscribed: boolean
+  /** Its keys are sharded channels. */
+  readonly sharded: boolean
   /** Refused between MULTI and EXEC. */
   readonly noMulti: boolean
   /** The word of its only key; 0: look at the key specs. */
@@ -52,6 +56,8 @@ function entryOf(spec: CommandSpec, desk: DeskCommand | null): Entry {
     barrier: gathering !== null || desk?.barrier === true,
     immediate: desk?.immediate === true,
     errand: desk?.errand ?? null,
+    whileSubscribed: desk?.whileSubscribed === true,
+    sharded: desk?.sharded === true,
     noMulti: spec.flags.includes('no_multi'),
     soleKey: soleKey(spec),
   }

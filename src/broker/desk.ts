@@ -4,14 +4,16 @@
 // commands/table.ts. Commands that read or change a shard belong to the machine.
 
 import type { Argv } from '../base/argv.ts'
-import type { Ms } from '../base/types.ts'
+import type { Ms, Slot } from '../base/types.ts'
 import type { CommandFacts } from '../machine/command.ts'
 import type { Reply } from '../machine/reply.ts'
 import type { AuthLog } from './auth-log.ts'
 import type { CommandIndex } from './command-index.ts'
 import type { ErrorCounts } from './error-counts.ts'
+import type { KeyspaceEvents } from './keyspace-events.ts'
 import type { Pause } from './pause.ts'
 import type { BrokerPorts, Shard } from './ports.ts'
+import type { PubSub } from './pubsub/pubsub.ts'
 import type { Rate } from './rates.ts'
 import type { Session } from './session.ts'
 import type { Settings } from './settings.ts'
@@ -46,6 +48,10 @@ export interface DeskCommand extends CommandFacts {
   /** A container has none, nor an errand; a subcommand without one is the machine's, which has a query. */
   readonly run?: Run
   readonly subcommands?: ReadonlyMap<string, DeskCommand>
+  /** A RESP2 client may call it while it has subscriptions. */
+  readonly whileSubscribed?: boolean
+  /** Its keys are sharded channels: it runs where their slot is led. */
+  readonly sharded?: boolean
 }
 
 /** Counts since the start or CONFIG RESETSTAT, for INFO. */
@@ -71,6 +77,8 @@ export interface Desk {
   readonly meter: WorkMeter
   readonly words: WordRing
   readonly pause: Pause
+  readonly pubsub: PubSub
+  readonly keyspaceEvents: KeyspaceEvents
   /** Commands of the last moments. */
   readonly commandRate: Rate
   /** The highest that `used_memory` was seen. */
@@ -79,6 +87,8 @@ export interface Desk {
   readonly startedAt: Ms
   /** All shards with a replica here, by number. */
   shards(): readonly Shard[]
+  /** Whether the shard that owns `slot` is led here, as far as this node knows. Always, without a cluster. */
+  leadsSlot(slot: Slot): boolean
   /** Tries the session's held command again when leaders change, or a little later. */
   park(session: Session): void
   /** Ends `session` once what it is owed is written. */

@@ -121,6 +121,7 @@ export class Splice implements Asker<Reply> {
     const session = this.#session
     if (session.closed) return
     session.answer(place, this.spliced(reply))
+    if (session.holds) session.release()
     // CLIENT KILL of itself: closed behind its own reply.
     if (session.closing !== null) session.client.close(session.closing)
   }

@@ -133,6 +133,8 @@ export type BrokerPorts = {
   readonly process: ProcessPort
   /** What CONFIG SET changes; absent: the defaults. */
   readonly settings?: Settings
+  /** Asks for a turn, whose end takes what waits for other nodes; absent: there are none. */
+  readonly schedule?: () => void
   /** Absent: there is no disk below. */
   readonly snapshots?: SnapshotsPort
   /** Stops this node in order; absent: nobody can. */

@@ -9,6 +9,13 @@ import type { Elsewhere } from '../topology/route.ts'
 import { UNBLOCKED_TEXT } from './redis-words.ts'
 
 export const crossSlot = fail("CROSSSLOT Keys in request don't hash to the same slot")
+/** A RESP2 client with subscriptions could not tell a reply from a message. */
+export function subscribed(name: string): ErrorReply {
+  return fail(
+    `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
+  )
+}
+
 export const slotNotServed = fail('CLUSTERDOWN Hash slot not served')
 export const clusterDown = fail('CLUSTERDOWN The cluster is down')
 /** A standalone node that has not won its own election yet. */

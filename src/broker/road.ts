@@ -25,7 +25,14 @@ import {
   text,
 } from '../machine/reply.ts'
 import type { Query, Refusal } from '../replica/ports.ts'
-import { CROSS_SLOT, commonSlot, elsewhere, NO_KEYS, slotOfWord } from '../topology/route.ts'
+import {
+  CROSS_SLOT,
+  commonSlot,
+  type DoorName,
+  elsewhere,
+  NO_KEYS,
+  slotOfWord,
+} from '../topology/route.ts'
 import { UNASSIGNED } from '../topology/slot-map.ts'
 import type { Entry } from './command-index.ts'
 import { type Desk, type DeskCommand, LATER, NO_PLACE } from './desk.ts'
@@ -48,6 +55,8 @@ import { textsOf } from './work-meter.ts'
 /** SCAN's answer behind the last shard. */
 const SCAN_END = array([text('0'), EMPTY_ARRAY])
 const invalidCursor = fail('ERR invalid cursor')
+/** In place of a reply: the command may run on this node. */
+const HERE = Symbol('here')
 /** How long a command waits for its shard to have a leader, before CLUSTERDOWN. */
 const PARK_MS: Ms = 1_000
 
@@ -102,16 +111,22 @@ export class Road implements Way {
       this.#desk.tally.refused += 1
     }
     session.answer(place, reply)
+    if (session.holds) session.release()
     // QUIT, or CLIENT KILL of itself: closed behind its own reply.
     if (session.closing !== null) session.client.close(session.closing)
   }
 
   /** Where a command of `slot` should go instead; -1: it has no slot. */
-  redirect(session: Session, slot: number): Reply {
+  redirect(session: Session, slot: number): ErrorReply {
+    return this.redirectTo(session.options.door, slot)
+  }
+
+  /** The same for who came through `door`. */
+  redirectTo(door: DoorName, slot: number): ErrorReply {
     if (slot < 0) return this.#clusterEnabled ? refusals.clusterDown : refusals.loading
     const { directory } = this.#desk.ports
     const map = directory.map()
-    const to = elsewhere(map, shard => directory.leaderOf(shard), slot, session.options.door)
+    const to = elsewhere(map, shard => directory.leaderOf(shard), slot, door)
     if (to === 'unserved') return refusals.slotNotServed
     if (to === 'leaderless') return refusals.clusterDown
     this.#redirects.add()
@@ -141,6 +156,10 @@ export class Road implements Way {
     }
     this.#found = entry.spec
     session.lastCommand = entry.spec.name
+    if (session.listener !== null && mayNot(session, entry))
+      return (
+        this.#transactions.elsewhere(session, argv, entry) ?? refusals.subscribed(entry.spec.name)
+      )
     if (transaction !== null && !entry.immediate) {
       if (this.#isPaused(session, argv, entry, place, producer)) return null
       return this.#transactions.queue(session, argv, entry, transaction)
@@ -154,6 +173,10 @@ export class Road implements Way {
       if (transaction !== null) return refusals.watchInsideMulti
       if (!session.ordered) return refusals.needsOrder
     } else if (entry.desk !== null) {
+      if (entry.sharded && this.#clusterEnabled) {
+        const reply = this.#channelElsewhere(session, argv, entry, place, producer)
+        if (reply !== HERE) return reply
+      }
       if (this.#isPaused(session, argv, entry, place, producer)) return null
       return this.#atDesk(session, argv, entry.desk, place)
     }
@@ -163,6 +186,26 @@ export class Road implements Way {
     if (entry.gathering === 'scan') return this.#scan(session, argv, entry, place)
     if (entry.gathering !== null) return this.#gather(session, argv, entry, place)
     return this.#toShard(session, argv, entry, place, producer)
+  }
+
+  /** Sharded channels belong to the leader of their slot. @returns HERE, or as #go does */
+  #channelElsewhere(
+    session: Session,
+    argv: Argv,
+    entry: Entry,
+    place: number,
+    producer: Producer | null,
+  ): Reply | null | typeof HERE {
+    const slot = this.slotOf(entry, argv)
+    if (slot === KEY_TOO_LONG) return refusals.keyTooLong
+    if (slot === NO_KEYS) return HERE
+    if (slot === CROSS_SLOT) return refusals.crossSlot
+    session.markSlot(place, slot)
+    const { directory } = this.#desk.ports
+    const shardId = directory.map().ownerOf(slot)
+    if (shardId === UNASSIGNED) return refusals.slotNotServed
+    if (this.#desk.leadsSlot(slot)) return HERE
+    return this.#notHere(session, argv, entry, place, producer, this.#desk.ports.shard(shardId))
   }
 
   #atDesk(session: Session, argv: Argv, command: DeskCommand, place: number): Reply | null {
@@ -351,7 +394,13 @@ export class Road implements Way {
     producer: Producer | null,
     shard: Shard | undefined,
   ): Reply | null {
-    if (session.readonly && isReadable(shard) && !entry.writes && !mayBlock(entry, argv)) {
+    if (
+      session.readonly &&
+      isReadable(shard) &&
+      !entry.writes &&
+      !entry.sharded &&
+      !mayBlock(entry, argv)
+    ) {
       const query = this.#query(session, argv, entry, place, shard.machine)
       return isError(query) ? this.#misspelt(entry, query) : this.#runNow(query)
     }
@@ -448,6 +497,11 @@ export class Road implements Way {
     const refusal = shard.replica.read(relay, 0, query, false)
     return refusal === null ? null : refusals.overloaded
   }
+}
+
+/** Whether a RESP2 client has subscriptions, and must not call this command meanwhile. */
+function mayNot(session: Session, entry: Entry): boolean {
+  return session.protocol === 2 && !entry.whileSubscribed && session.subscribed
 }
 
 /**

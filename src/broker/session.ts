@@ -11,6 +11,8 @@ import type { Asker, Lost } from '../replica/ports.ts'
 import type { DoorName } from '../topology/route.ts'
 import { Owed, READS, SILENT, WAITS } from './owed.ts'
 import type { Producer, ReplicaPort } from './ports.ts'
+import type { Listener, Moved, Subscriber } from './pubsub/listener.ts'
+import type { Publication } from './pubsub/publication.ts'
 import type { Transaction, Watch } from './transaction.ts'
 
 /** A door's end of a session. */
@@ -23,6 +25,13 @@ export interface Client {
   resume(): void
   /** The desk ends the session (QUIT, CLIENT KILL): write what was answered, then close and disconnect. */
   close(reason: string): void
+  /** A message that the session listens for. Absent: nothing can be pushed to this client. */
+  deliver?(publication: Publication): void
+  /** Something that no command asked for. */
+  push?(reply: Reply): void
+  /** Until `release` what is delivered is kept, to come behind the answer that is given meanwhile. */
+  hold?(): void
+  release?(): void
   /** Bytes that wait: half received, and not written yet. Absent: the door does not count them. */
   buffers?(): { readonly input: number; readonly output: number }
 }
@@ -78,6 +87,10 @@ export class Session implements Asker<Reply> {
   /** Between MULTI and EXEC. */
   transaction: Transaction | null = null
   watch: Watch | null = null
+  /** Made at the first subscription. */
+  listener: Listener | null = null
+  /** What is published now comes behind the reply to it. */
+  holds = false
   /** Name of the last command, for CLIENT LIST. */
   lastCommand = 'NULL'
   lastAt: Ms
@@ -158,6 +171,24 @@ export class Session implements Asker<Reply> {
     this.#owed.unmark(place, SILENT)
   }
 
+  /** Whether it listens to anything. */
+  get subscribed(): boolean {
+    return this.listener !== null && this.listener.total > 0
+  }
+
+  /** The session publishes, and may be among those who get it. */
+  hold(): void {
+    if (this.holds) return
+    this.holds = true
+    this.client.hold?.()
+  }
+
+  /** What was published was answered. */
+  release(): void {
+    this.holds = false
+    this.client.release?.()
+  }
+
   /** Out of MULTI, and nothing is watched any more. */
   dropTransaction(): void {
     this.transaction = null
@@ -199,5 +230,27 @@ export class Session implements Asker<Reply> {
     this.#owed.close(place)
     if (silent) this.client.unheard?.()
     else this.client.answer(ticket, reply)
+  }
+}
+
+/** A session as the registry of subscriptions sees it. */
+export class SessionSubscriber implements Subscriber {
+  readonly #session: Session
+
+  constructor(session: Session) {
+    this.#session = session
+  }
+
+  deliver(publication: Publication): void {
+    this.#session.client.deliver?.(publication)
+  }
+
+  moved({ channel, left }: Moved): void {
+    const items: readonly Reply[] = [
+      { kind: 'text', text: 'sunsubscribe' },
+      { kind: 'bulk', bytes: Buffer.from(channel, 'latin1') },
+      { kind: 'integer', value: left },
+    ]
+    this.#session.client.push?.({ kind: 'pushes', pushes: [items] })
   }
 }

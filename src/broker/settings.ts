@@ -5,6 +5,7 @@
 // them; who must act on a change listens.
 
 import type { Ms } from '../base/types.ts'
+import { OUTPUT_LIMITS, type OutputLimits } from './output-limits.ts'
 
 /** Redis' words for what is logged. */
 export const LOG_LEVELS = ['debug', 'verbose', 'notice', 'warning', 'nothing'] as const
@@ -42,6 +43,10 @@ export class Settings {
   latencyTracking = true
   percentiles: readonly number[] = [50, 99, 99.9]
   logLevel: RedisLogLevel
+  /** What may wait to be written to one client. */
+  outputLimits: OutputLimits = OUTPUT_LIMITS
+  /** Of which keyspace events clients are told (keyspace-events.ts); 0: of none. */
+  keyEvents = 0
   readonly #listeners: (() => void)[] = []
 
   constructor(first: Partial<FirstSettings> = {}) {

@@ -89,9 +89,10 @@ export class TransactionRoad {
     const { desk, gathering, spec } = entry
     if (desk !== null && desk.run === undefined) return wrongArity(desk)
     if (entry.noMulti) return refusals.notInsideMulti
-    const slot = desk === null ? this.#way.slotOf(entry, argv) : NO_KEYS
+    const hasSlot = desk === null || entry.sharded
+    const slot = hasSlot ? this.#way.slotOf(entry, argv) : NO_KEYS
     if (slot === KEY_TOO_LONG) return refusals.keyTooLong
-    if (this.#clusterEnabled && desk === null) {
+    if (this.#clusterEnabled && hasSlot) {
       if (gathering !== null) return refusals.notInOneSlot(spec.name)
       if (slot === CROSS_SLOT) return refusals.crossSlot
       const elsewhere = slot === NO_KEYS ? null : this.#elsewhere(session, entry.writes, slot)
@@ -101,9 +102,17 @@ export class TransactionRoad {
     if (this.#desk.ports.memoryFull()) return refusals.outOfMemory
     if (transaction.isFull(argv.end - argv.start)) return refusals.transactionTooLarge
     if (desk !== null || (this.#clusterEnabled && slot === NO_KEYS))
-      transaction.addHere(entry, argv)
+      transaction.addHere(entry, argv, slot)
     else transaction.add(entry, gathering === 'scan' ? shardCursor(argv) : argv, slot)
     return null
+  }
+
+  /** Where a command that may not run now would have to go to anyway. Null: it may be for this node. */
+  elsewhere(session: Session, argv: Argv, entry: Entry): Reply | null {
+    if (!this.#clusterEnabled || entry.desk !== null || entry.gathering !== null) return null
+    const slot = this.#way.slotOf(entry, argv)
+    if (slot === CROSS_SLOT) return refusals.crossSlot
+    return slot < 0 ? null : this.#elsewhere(session, entry.writes, slot)
   }
 
   /** Where a queued command's slot is known to be led elsewhere. Null: perhaps here, EXEC will see. */
@@ -144,8 +153,16 @@ export class TransactionRoad {
     if (transaction.dirty) return refusals.execAborted
     if (watch !== null && !watch.isSure) return NULL_ARRAY
     if (full) return refusals.abortedBy(refusals.overloaded)
-    if (transaction.shardCount === 0 && watch === null)
+    if (transaction.shardCount === 0 && watch === null) {
+      const { slot } = transaction
+      if (slot === CROSS_SLOT) return refusals.crossSlot
+      // Sharded channels only: they belong to the leader of their slot.
+      if (slot !== NO_KEYS && !this.#desk.leadsSlot(slot)) {
+        session.markSlot(place, slot)
+        return this.#notHere(call, transaction, watch, undefined)
+      }
       return new Splice(session, transaction.steps, UNASSIGNED, this.#runHere).spliced(EMPTY_ARRAY)
+    }
     let shardId: ShardId
     if (this.#clusterEnabled) {
       const slot = joinSlots(transaction.slot, watch?.slot ?? NO_KEYS)

@@ -72,7 +72,8 @@ export class Transaction {
   }
 
   /** Keeps a command that needs no shard. */
-  addHere(entry: Entry, argv: Argv): void {
+  addHere(entry: Entry, argv: Argv, slot: number): void {
+    this.slot = joinSlots(this.slot, slot)
     this.hereCount += 1
     this.#hereBytes += argv.end - argv.start
     this.steps.push({ entry, here: argv.copy() })

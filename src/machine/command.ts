@@ -30,10 +30,12 @@ export type CommandFlag =
   | 'no_async_loading'
   | 'skip_slowlog'
   | 'touches_arbitrary_keys'
+  | 'pubsub'
+  | 'may_replicate'
 
 /** How one key specification finds its keys (Redis' "key specs"). */
 export type KeySpec = {
-  /** RW, RO, OW, RM and access, update, insert, delete. */
+  /** RW, RO, OW, RM and access, update, insert, delete; NOT_KEY: a sharded channel, which has a slot all the same. */
   readonly flags: readonly string[]
   readonly begin:
     | { readonly index: number }
@@ -90,6 +92,7 @@ export type CommandFacts = {
     | 'server'
     | 'cluster'
     | 'transactions'
+    | 'pubsub'
   readonly summary: string
   readonly complexity: string
   readonly tips?: readonly string[]

@@ -3,7 +3,7 @@
 // Knowing its place makes a change or a removal as cheap as an insertion, and leaves
 // no dead entries behind: a key whose time is moved a million times stands here once.
 
-import type { Holder } from './keyspace.ts'
+import type { Holder } from './holder.ts'
 
 /** The place of a holder that never expires. */
 export const NO_PLACE = -1

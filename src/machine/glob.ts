@@ -70,6 +70,8 @@ function matchOne(pattern: string, p: number, code: number, ignoreCase: boolean)
  * only the last `*` is ever tried again.
  */
 export function globMatch(pattern: string, text: string, ignoreCase = false): boolean {
+  // In Redis, too, no `*` finds nothing; KEYS and SCAN ask nobody about a lone one.
+  if (text.length === 0) return pattern.length === 0
   let p = 0
   let t = 0
   let starAt = -1

@@ -21,37 +21,12 @@ import { slotOf } from '../base/slot.ts'
 import type { Index, Ms, Slot } from '../base/types.ts'
 import type { Chance } from './chance.ts'
 import { Expiries, NO_PLACE } from './expiries.ts'
+import type { Guard, Holder } from './holder.ts'
+import { EVENT, type KeyListener } from './key-events.ts'
 import { Removals } from './removals.ts'
+import { SlotKeys } from './slot-keys.ts'
+import { TouchedKeys } from './touched-keys.ts'
 import { encodingOf, type Value, type Values, type ValueType } from './types/value.ts'
-
-/** A key and its value. Stays as it is when the key is deleted, for cuts that have yet to write it. */
-export type Holder = {
-  readonly key: string
-  value: Value
-  /** Rises from key to key; the place in the order. */
-  readonly number: number
-  readonly slot: Slot
-  /** Unix ms at which the key is dead; 0: never. */
-  expiry: Ms
-  /** The entry that changed it last. */
-  changed: Index
-  /** Where it stands among those that expire (expiries.ts). */
-  place: number
-  /** When a command last reached for the value: this node's own knowledge, no part of the state. */
-  used: Ms
-  /** 0 while it lives; else the number of cuts begun before it was deleted, plus one. */
-  died: number
-  /** Neighbours in the list of the slot's keys. */
-  before: Holder | null
-  after: Holder | null
-}
-
-/** Whoever must see a key's value and expiry before they change. */
-export interface Guard {
-  beforeChange(holder: Holder): void
-}
-
-type SlotKeys = { count: number; first: Holder | null; last: Holder | null }
 
 /** Dead holders in the row before it is packed. */
 const DEAD_MIN = 64
@@ -64,21 +39,18 @@ export class Keyspace {
   #row: Holder[] = []
   #dead = 0
   #nextNumber = 1
-  #slots = new Map<Slot, SlotKeys>()
+  #slots = new SlotKeys()
   #expiries = new Expiries()
   #expired = 0
   /** The time of the entry or the query. */
   #now: Ms = 0
   /** An entry is being applied: the dead may be removed. */
   #applies = false
-  /** Keys that were touched, and at which moment last; but for `#lastReady`, which was at `#lastMoment`. */
-  #ready = new Map<string, number>()
-  #lastReady: string | null = null
-  #lastMoment = 0
-  /** What `takeReady` took last. */
-  #taken: ReadonlyMap<string, number> = new Map()
+  readonly #touched = new TouchedKeys()
   /** How many commands this node's machine has run: tells what came before what. Not part of the state. */
   moment = 0
+  /** Who is told what happens to keys; null: nobody. Not part of the state. */
+  listener: KeyListener | null = null
   readonly #guards: Guard[] = []
   #cuts = 0
   /** The last holder found: runs of commands on one key skip the map. */
@@ -107,6 +79,22 @@ export class Keyspace {
     this.#now = now
     this.#applies = entry !== null
     if (entry !== null) this.#index = entry
+  }
+
+  /** Tells whoever listens that `event`, of a class of EVENT, happened to `key`. */
+  notify(eventClass: number, event: string, key: string): void {
+    const { listener } = this
+    if (listener !== null && (listener.classes & eventClass) !== 0) listener.heard(event, key)
+  }
+
+  /** A command that reads found no `key`. Whoever reaches for a value in a query need not say so. */
+  miss(key: string): void {
+    this.notify(EVENT.MISS, 'keymiss', key)
+  }
+
+  /** A command that writes, and reads before, found no `key`. In a query nothing more is said. */
+  missInWrite(key: string): void {
+    if (this.#applies) this.miss(key)
   }
 
   /** The number that the next new key gets. */
@@ -138,6 +126,7 @@ export class Keyspace {
       // To who watched it when it was dead already, its end is no change.
       this.#removals.note(holder.key, holder.changed)
       this.#remove(holder)
+      this.notify(EVENT.EXPIRED, 'expired', holder.key)
     }
     return true
   }
@@ -149,7 +138,10 @@ export class Keyspace {
   /** The holder of `key`, for a command that may change it or what it holds. */
   #reach(key: string): Holder | null {
     const holder = this.#find(key)
-    if (holder === null) return null
+    if (holder === null) {
+      if (!this.#applies) this.miss(key)
+      return null
+    }
     this.#tell(holder)
     holder.used = this.#now
     return holder
@@ -251,6 +243,7 @@ export class Keyspace {
   put(key: string, value: Value): void {
     this.bury(key)
     this.adopt(key, value, this.#nextNumber, 0, this.#index)
+    this.notify(EVENT.NEW, 'new', key)
   }
 
   /**
@@ -289,7 +282,7 @@ export class Keyspace {
     this.#nextNumber = number + 1
     this.#holders.set(key, holder)
     this.#row.push(holder)
-    this.#link(holder)
+    this.#slots.add(holder)
     if (expiry !== 0) this.#expiries.put(holder)
     this.#last = holder
   }
@@ -297,32 +290,6 @@ export class Keyspace {
   /** Makes `number` the next new key's, at least. */
   skipTo(number: number): void {
     this.#nextNumber = Math.max(this.#nextNumber, number)
-  }
-
-  #link(holder: Holder): void {
-    let keys = this.#slots.get(holder.slot)
-    if (keys === undefined) {
-      keys = { count: 0, first: null, last: null }
-      this.#slots.set(holder.slot, keys)
-    }
-    holder.before = keys.last
-    if (keys.last === null) keys.first = holder
-    else keys.last.after = holder
-    keys.last = holder
-    keys.count += 1
-  }
-
-  #unlink(holder: Holder): void {
-    const keys = this.#slots.get(holder.slot)
-    assert(keys !== undefined, 'a key is in its slot')
-    if (holder.before === null) keys.first = holder.after
-    else holder.before.after = holder.after
-    if (holder.after === null) keys.last = holder.before
-    else holder.after.before = holder.before
-    holder.before = null
-    holder.after = null
-    keys.count -= 1
-    if (keys.count === 0) this.#slots.delete(holder.slot)
   }
 
   /** Removes `key` and ends the waits on it. @returns whether it was there */
@@ -336,7 +303,7 @@ export class Keyspace {
 
   #remove(holder: Holder): void {
     this.#holders.delete(holder.key)
-    this.#unlink(holder)
+    this.#slots.remove(holder)
     this.#expiries.remove(holder)
     holder.died = this.#cuts + 1
     this.#dead += 1
@@ -357,7 +324,7 @@ export class Keyspace {
       this.wake(key)
     }
     this.#holders = new Map()
-    this.#slots = new Map()
+    this.#slots = new SlotKeys()
     this.#expiries = new Expiries()
     this.#row = []
     this.#dead = 0
@@ -402,41 +369,27 @@ export class Keyspace {
 
   /** May serve or end a wait on `key`. */
   wake(key: string): void {
-    // Runs of commands on one key hand in the same string, and comparing it with itself is cheap.
-    if (key !== this.#lastReady) {
-      if (this.#lastReady !== null) this.#ready.set(this.#lastReady, this.#lastMoment)
-      this.#ready.set(key, this.moment)
-      this.#lastReady = key
-    }
-    this.#lastMoment = this.moment
+    this.#touched.add(key, this.moment)
   }
 
   /** The keys that were touched since the last call. */
   takeReady(): readonly string[] {
-    if (this.#lastReady === null) return NO_KEYS
-    this.#ready.set(this.#lastReady, this.#lastMoment)
-    this.#lastReady = null
-    this.#taken = this.#ready
-    this.#ready = new Map()
-    return [...this.#taken.keys()]
+    return this.#touched.take()
   }
 
   /** The moment at which `key` was touched last before `takeReady` took it; 0: it was not among them. */
   touchedAt(key: string): number {
-    return this.#taken.get(key) ?? 0
+    return this.#touched.momentOf(key)
   }
 
   /** Number of keys in `slot`. */
   countInSlot(slot: Slot): number {
-    return this.#slots.get(slot)?.count ?? 0
+    return this.#slots.count(slot)
   }
 
   /** At most `count` keys of `slot`, oldest first. */
   keysInSlot(slot: Slot, count: number): string[] {
-    const keys: string[] = []
-    let holder = this.#slots.get(slot)?.first ?? null
-    for (; holder !== null && keys.length < count; holder = holder.after) keys.push(holder.key)
-    return keys
+    return this.#slots.first(slot, count)
   }
 
   /**
@@ -516,5 +469,3 @@ export class Keyspace {
     if (i >= 0) this.#guards.splice(i, 1)
   }
 }
-
-const NO_KEYS: readonly string[] = []

@@ -260,7 +260,8 @@ export class Machine {
     // The reply is kept, so it must be whole even where nobody asks now.
     const at = { ...this.#at, asked: true, kept: true }
     const outcome = this.#applyOne(payload, end, at)
-    if (!(outcome instanceof Wait)) this.#sessions.remember(known, sequence, outcome)
+    if (outcome instanceof Wait) this.#sessions.noteWait(known, sequence)
+    else this.#sessions.remember(known, sequence, outcome)
     return outcome
   }
 

@@ -85,6 +85,9 @@ export function writeReply(writer: Writer, reply: Reply): void {
     case 'set':
       writeItems(writer, SET, reply.items)
       return
+    case 'pushes':
+      assert(false, 'a replica answers without pushes')
+      return
     case 'bulks':
       writeBulks(writer, reply.bytes, reply.bounds)
       return

@@ -10,6 +10,10 @@
 //   higher epoch               the producer began anew: its older replies are dropped
 //   lower epoch                refused: a newer life of this producer was seen
 //
+// A command that waits is not done: it is applied when it comes again, also when
+// its number is below the floor by then. Which ones wait is remembered of so many; of those
+// whose clients went it takes the place of a newer one at most.
+//
 // The floor is the highest number whose reply was dropped. Bounds, all of them
 // deterministic: replies and their bytes of a producer, and producers, of which the
 // one that was silent for the longest goes first.
@@ -23,6 +27,8 @@ import { readReply, writeReply } from './reply-codec.ts'
 const REPLIES_MAX = 1024
 /** Bytes of the replies remembered of a producer, as encoded. */
 const REPLY_BYTES_MAX = 256 * 1024
+/** Commands of a producer that are known to wait. */
+const WAITING_MAX = 256
 /** Producers remembered by a shard. */
 export const PRODUCERS_MAX = 4096
 /** An ID or a number, about. */
@@ -45,6 +51,8 @@ export class Producer {
   /** When it was last heard of. */
   index: Index = 0
   readonly replies = new Map<number, Kept>()
+  /** Commands that wait or whose clients no longer do, in the order in which they came: none was done. */
+  readonly waiting = new Set<number>()
   bytes = 0
 
   constructor(id: string, epoch: number) {
@@ -111,12 +119,26 @@ export class Sessions {
     }
     const kept = producer.replies.get(sequence)
     if (kept !== undefined) return recall(kept)
-    return sequence <= producer.floor ? forgotten : producer
+    const isForgotten = sequence <= producer.floor && !producer.waiting.has(sequence)
+    return isForgotten ? forgotten : producer
   }
 
-  /** Keeps the first reply to a command. Not for a command that waits: it comes again. */
+  /** Notes that a command was not done, because it waits: it comes again. */
+  noteWait(producer: Producer, sequence: number): void {
+    const { waiting } = producer
+    if (waiting.has(sequence)) return
+    for (const guard of this.#guards) guard.beforeProducer(producer)
+    waiting.add(sequence)
+    for (const oldest of waiting) {
+      if (waiting.size <= WAITING_MAX) break
+      waiting.delete(oldest)
+    }
+  }
+
+  /** Keeps the first reply to a command. */
   remember(producer: Producer, sequence: number, reply: Reply): void {
     for (const guard of this.#guards) guard.beforeProducer(producer)
+    producer.waiting.delete(sequence)
     const kept = keep(reply)
     producer.replies.set(sequence, kept)
     producer.bytes += keptBytes(kept)
@@ -162,9 +184,12 @@ export function writeProducer(writer: Writer, producer: Producer): void {
     if (Buffer.isBuffer(kept)) writer.raw(kept)
     else writeReply(writer, kept)
   }
+  writer.varint(producer.waiting.size)
+  for (const sequence of producer.waiting) writer.varint(sequence)
 }
 
-export function readProducer(reader: Reader): Producer {
+/** @param hasWaiting older snapshots do not say which commands wait */
+export function readProducer(reader: Reader, hasWaiting: boolean): Producer {
   const id = reader.latin1()
   const producer = new Producer(id, reader.count())
   producer.index = reader.count()
@@ -175,6 +200,8 @@ export function readProducer(reader: Reader): Producer {
     producer.replies.set(sequence, kept)
     producer.bytes += keptBytes(kept)
   }
+  if (!hasWaiting) return producer
+  for (let left = reader.count(); left > 0; left -= 1) producer.waiting.add(reader.count())
   return producer
 }
 

@@ -9,7 +9,8 @@
 //   END      varint count of keys, u32 CRC-32C of all frames before this one
 //
 // Version 1 had streams only: its KEY ends with the key. Version 2 knew nothing of
-// changes and removals: all it holds is older than any watch there may be.
+// changes and removals: all it holds is older than any watch there may be. Version 3 did not
+// say which commands of a producer wait.
 //
 // Equal states give equal bytes, whatever the sizes asked for: parts have a size of
 // their own. A value is cut when the reader comes to it or when a command reaches
@@ -20,7 +21,8 @@ import { assert } from '../base/assert.ts'
 import { Reader, Writer } from '../base/bytes.ts'
 import { crc32c } from '../base/crc32c.ts'
 import type { Index, Ms } from '../base/types.ts'
-import { type Guard, type Holder, Keyspace } from './keyspace.ts'
+import type { Guard, Holder } from './holder.ts'
+import { Keyspace } from './keyspace.ts'
 import { Removals } from './removals.ts'
 import {
   type Producer,
@@ -32,9 +34,10 @@ import {
 import type { Builder, Cut } from './types/part.ts'
 import { builderOf, VALUE_TYPES, type Value, type ValueType } from './types/value.ts'
 
-const VERSION = 3
+const VERSION = 4
 const VERSION_OF_STREAMS = 1
 const VERSION_WITHOUT_CHANGES = 2
+const VERSION_WITHOUT_WAITS = 3
 const HEAD = 1
 const KEY = 2
 const PART = 3
@@ -285,7 +288,7 @@ export class SnapshotBuilder {
     this.#endKey()
     if (type === HEAD) this.#readHead(reader)
     else if (type === KEY) this.#readKey(reader)
-    else if (type === PRODUCER) this.#sessions.adopt(readProducer(reader))
+    else if (type === PRODUCER) this.#readProducer(reader)
     else if (type === END) this.#readEnd(reader)
     else assert(false, `snapshot frame ${type} is unknown`)
     assert(reader.left === 0, 'a frame is read whole')
@@ -301,6 +304,10 @@ export class SnapshotBuilder {
     this.#index = reader.count()
     this.#nextNumber = reader.count()
     if (this.#version > VERSION_WITHOUT_CHANGES) this.#keyspace.adoptRemovals(Removals.read(reader))
+  }
+
+  #readProducer(reader: Reader): void {
+    this.#sessions.adopt(readProducer(reader, this.#version > VERSION_WITHOUT_WAITS))
   }
 
   #readKey(reader: Reader): void {

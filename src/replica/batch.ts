@@ -34,6 +34,8 @@ export type SealedBatch<R> = {
   readonly tickets: readonly number[]
   /** Where each command's wire form begins in `payload`, past what marks it. */
   readonly starts: readonly number[]
+  /** Where it begins with its marks: its producer's, and that it waited. */
+  readonly marks: readonly number[]
 }
 
 export class Batch<R> {
@@ -42,8 +44,9 @@ export class Batch<R> {
   #askers: Asker<R>[] = []
   #tickets: number[] = []
   #starts: number[] = []
-  /** Which commands waited before, by their number, and their bytes with the mark. */
-  #again: { readonly number: number; readonly bytes: number }[] = []
+  #marks: number[] = []
+  /** Which commands waited before, by their number. */
+  #again: number[] = []
 
   get count(): number {
     return this.#askers.length
@@ -60,19 +63,25 @@ export class Batch<R> {
   }
 
   add(asker: Asker<R>, ticket: number, argv: Argv, producer: Producer | null): void {
-    const length = argv.end - argv.start
-    this.#reserve(length + (producer === null ? 0 : PRODUCER_FIXED_BYTES + producer.id.length * 4))
-    if (producer !== null) this.#addProducer(producer)
+    this.#begin(argv, producer)
     this.#append(asker, ticket, argv)
   }
 
   /** Adds a command that waited, to be run again. */
-  addAgain(asker: Asker<R>, ticket: number, argv: Argv): void {
-    this.#reserve(argv.end - argv.start + 1)
+  addAgain(asker: Asker<R>, ticket: number, argv: Argv, producer: Producer | null): void {
+    this.#begin(argv, producer)
     this.#scratch[this.#used] = AGAIN_MARK
-    this.#again.push({ number: this.#askers.length, bytes: argv.end - argv.start + 1 })
+    this.#again.push(this.#askers.length)
     this.#used += 1
     this.#append(asker, ticket, argv)
+  }
+
+  /** Makes room for a command and its marks, and writes its producer's. */
+  #begin(argv: Argv, producer: Producer | null): void {
+    const marks = producer === null ? 1 : 1 + PRODUCER_FIXED_BYTES + producer.id.length * 4
+    this.#reserve(argv.end - argv.start + marks)
+    this.#marks.push(this.#used)
+    if (producer !== null) this.#addProducer(producer)
   }
 
   #append(asker: Asker<R>, ticket: number, argv: Argv): void {
@@ -90,10 +99,17 @@ export class Batch<R> {
     writePayloadHeader(this.#scratch, now, this.#askers.length)
     const payload = Buffer.allocUnsafeSlow(this.#used)
     this.#scratch.copy(payload, 0, 0, this.#used)
-    const sealed = { payload, askers: this.#askers, tickets: this.#tickets, starts: this.#starts }
+    const sealed = {
+      payload,
+      askers: this.#askers,
+      tickets: this.#tickets,
+      starts: this.#starts,
+      marks: this.#marks,
+    }
     this.#askers = []
     this.#tickets = []
     this.#starts = []
+    this.#marks = []
     this.#used = PAYLOAD_HEADER_BYTES
     // One large value must not keep a large scratch for ever.
     if (this.#scratch.length > 2 * limits.entryBytesSoftMax)
@@ -103,16 +119,20 @@ export class Batch<R> {
 
   /** Takes out commands that waited and whose clients are gone: nobody would get what they take. */
   #dropGone(): void {
-    for (const { number, bytes } of this.#again.reverse()) {
+    for (const number of this.#again.reverse()) {
       if (this.#askers[number]?.closed !== true) continue
-      const from = (this.#starts[number] as number) - 1
-      this.#scratch.copyWithin(from, from + bytes, this.#used)
-      this.#used -= bytes
-      for (let k = number + 1; k < this.#starts.length; k += 1)
-        this.#starts[k] = (this.#starts[k] as number) - bytes
+      const from = this.#marks[number] as number
+      const to = this.#marks[number + 1] ?? this.#used
+      this.#scratch.copyWithin(from, to, this.#used)
+      this.#used -= to - from
+      for (let k = number + 1; k < this.#starts.length; k += 1) {
+        this.#starts[k] = (this.#starts[k] as number) - (to - from)
+        this.#marks[k] = (this.#marks[k] as number) - (to - from)
+      }
       this.#askers.splice(number, 1)
       this.#tickets.splice(number, 1)
       this.#starts.splice(number, 1)
+      this.#marks.splice(number, 1)
     }
     this.#again = []
   }

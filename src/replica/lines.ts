@@ -10,9 +10,10 @@
 import type { Argv } from '../base/argv.ts'
 import type { Ms } from '../base/types.ts'
 import { Wait } from '../base/wait.ts'
+import type { BlockedWrite } from './blocked-write.ts'
 import type { StateMachine } from './ports.ts'
 import type { ProposalBuffer } from './proposal-buffer.ts'
-import type { BlockedWrite, Waiter, Waiters } from './waiters.ts'
+import type { Waiter, Waiters } from './waiters.ts'
 
 export class Lines<R> {
   readonly #waiters: Waiters<R>
@@ -79,7 +80,7 @@ export class Lines<R> {
 
   #propose(waiter: Waiter<R>, write: BlockedWrite): void {
     waiter.proposed = true
-    this.#buffer.addAgain(waiter, waiter.ticket, write.argv)
+    this.#buffer.addAgain(waiter, waiter.ticket, write.argv, write.producer)
   }
 
   /**

@@ -15,9 +15,10 @@ type Draft = {
   acks: SnapshotAck[]
   leads: readonly Lead[]
   facts: Uint8Array
+  pubsub: Uint8Array
 }
 
-const NO_FACTS = new Uint8Array(0)
+const NONE = new Uint8Array(0)
 /** How long a commit index waits for company. Followers apply that much later when nothing else goes on. */
 const LINGER_MS: Ms = 2
 
@@ -67,6 +68,16 @@ export class Outbox {
     this.#draft(to).facts = facts
   }
 
+  /** At most once between two calls of `flush`. */
+  pubsub(to: NodeId, bytes: Uint8Array): void {
+    this.#draft(to).pubsub = bytes
+  }
+
+  /** Bytes that the link to a peer has left for pub/sub. */
+  room(to: NodeId): number {
+    return this.#network.room?.(to) ?? Number.POSITIVE_INFINITY
+  }
+
   flush(): void {
     if (this.#drafts.size === 0) return
     const drafts = [...this.#drafts]
@@ -103,7 +114,7 @@ export class Outbox {
   #draft(to: NodeId): Draft {
     let draft = this.#drafts.get(to)
     if (draft === undefined) {
-      draft = { messages: [], chunks: [], acks: [], leads: [], facts: NO_FACTS }
+      draft = { messages: [], chunks: [], acks: [], leads: [], facts: NONE, pubsub: NONE }
       this.#drafts.set(to, draft)
     }
     return draft

@@ -124,12 +124,19 @@ export type Envelope = {
   readonly leads: readonly Lead[]
   /** Who the sender is, in the caretaker's encoding: sent when the link came up. Empty otherwise. */
   readonly facts: Uint8Array
+  /** What the desk there is told of pub/sub, in the desk's encoding. Empty: nothing. */
+  readonly pubsub: Uint8Array
 }
 
 /** The way to other nodes. Envelopes to one peer arrive in order, or not at all. */
 export interface Network {
   /** False: the link is down or its buffer full, and the envelope is lost. Raft repeats. */
   send(to: NodeId, envelope: Envelope): boolean
+  /**
+   * Bytes that the link to a peer has left for what may be lost. Infinity, as when it is
+   * absent: nothing waits, and nobody reads what was sent before this turn.
+   */
+  room?(to: NodeId): number
 }
 
 /** What the network tells the turn; calls leave work and return. */

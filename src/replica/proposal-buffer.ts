@@ -45,9 +45,9 @@ export class ProposalBuffer<R> {
   }
 
   /** Takes a command that waited, to be run again. */
-  addAgain(asker: Asker<R>, ticket: number, argv: Argv): void {
+  addAgain(asker: Asker<R>, ticket: number, argv: Argv, producer: Producer | null): void {
     if (this.#batch.full) this.seal()
-    this.#batch.addAgain(asker, ticket, argv)
+    this.#batch.addAgain(asker, ticket, argv, producer)
   }
 
   /** Whether the next command begins another entry. */

@@ -4,10 +4,9 @@
 // tick, submit, gather, apply. What clients ask for in between is left in the
 // proposal buffer, the reads and the waiters.
 
-import { Argv } from '../base/argv.ts'
+import type { Argv } from '../base/argv.ts'
 import { assert } from '../base/assert.ts'
 import type { Timer } from '../base/clock.ts'
-import { INCOMPLETE, parseMultibulk } from '../base/multibulk.ts'
 import {
   type Index,
   type Ms,
@@ -32,6 +31,7 @@ import type { RaftOptions } from '../raft/options.ts'
 import { Raft } from '../raft/raft.ts'
 import type { ShardWrite } from '../storage/storage.ts'
 import type { Producer, SealedBatch } from './batch.ts'
+import { blockedWrite } from './blocked-write.ts'
 import { Chores } from './chores.ts'
 import { Convalescence, provesLoss } from './convalescence.ts'
 import { Digests } from './digests.ts'
@@ -42,7 +42,7 @@ import { ProposalBuffer } from './proposal-buffer.ts'
 import { Proposals } from './proposals.ts'
 import { Reads } from './reads.ts'
 import { Succession } from './succession.ts'
-import { type BlockedWrite, Waiter, Waiters } from './waiters.ts'
+import { Waiter, Waiters } from './waiters.ts'
 
 export type ReplicaOptions = {
   readonly self: NodeId
@@ -560,11 +560,3 @@ export class Replica<R> {
 }
 
 const NO_CONTEXT = new Uint8Array(0)
-
-/** Command `i` of a batch in memory of its own, to be proposed again when its keys change. */
-function blockedWrite(batch: SealedBatch<unknown>, i: number): BlockedWrite {
-  const argv = new Argv()
-  const end = parseMultibulk(argv, batch.payload, batch.starts[i] as number, batch.payload.length)
-  assert(end > INCOMPLETE, 'an entry holds a command that does not parse')
-  return { argv: argv.copy() }
-}

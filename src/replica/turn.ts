@@ -64,6 +64,18 @@ export interface SnapshotTraffic {
   peerLost(peer: NodeId): void
 }
 
+/** What desks tell each other of pub/sub, as the turn sees it: bytes that ride in its envelopes. */
+export interface DeskTraffic {
+  /** The end of a turn: hands out what gathered for each peer. */
+  collect(room: (to: NodeId) => number, send: (to: NodeId, bytes: Buffer) => void): void
+  receive(from: NodeId, bytes: Buffer): void
+  up(peer: NodeId): void
+  /** The link broke, or the peer is `gone`. */
+  down(peer: NodeId, gone: boolean): void
+  /** Bytes for `peer` were lost on this side. */
+  undelivered(peer: NodeId): void
+}
+
 export type TurnPorts = {
   readonly clock: Clock
   readonly random: Random
@@ -104,6 +116,9 @@ export class Turn implements Host, NetworkListener {
   readonly #up = new Set<NodeId>()
   readonly #flushListeners: (() => void)[] = []
   #snapshots: SnapshotTraffic | null = null
+  #desk: DeskTraffic | null = null
+  readonly #room: (to: NodeId) => number
+  readonly #sendPubSub: (to: NodeId, bytes: Buffer) => void
   #onFacts: (from: NodeId, facts: Uint8Array) => void = () => {}
   #facts: Uint8Array = new Uint8Array(0)
   #queued: PersistWork[] = []
@@ -136,6 +151,8 @@ export class Turn implements Host, NetworkListener {
     this.#outbox = new Outbox(ports.network(this), ports.clock, (peer, envelope) =>
       this.#undelivered(peer, envelope),
     )
+    this.#room = to => this.#outbox.room(to)
+    this.#sendPubSub = (to, bytes) => this.#outbox.pubsub(to, bytes)
     this.clock.after(options.tickMs, () => this.#onTick())
   }
 
@@ -150,6 +167,12 @@ export class Turn implements Host, NetworkListener {
   /** Joins what streams snapshots; it needs the turn, so it comes later. */
   useSnapshots(snapshots: SnapshotTraffic): void {
     this.#snapshots = snapshots
+  }
+
+  /** Joins the desk, which comes later too. */
+  useDesk(desk: DeskTraffic): void {
+    this.#desk = desk
+    for (const peer of this.#up) desk.up(peer)
   }
 
   get outbox(): Outbox {
@@ -200,6 +223,7 @@ export class Turn implements Host, NetworkListener {
     this.#up.add(peer)
     if (this.#facts.length > 0) this.#outbox.facts(peer, this.#facts)
     this.#leadsChanged = true
+    this.#desk?.up(peer)
     this.schedule()
   }
 
@@ -208,6 +232,7 @@ export class Turn implements Host, NetworkListener {
     this.#ports.leaders.forget(peer)
     for (const replica of this.#replicas.values()) replica.peerDown(peer)
     this.#snapshots?.peerLost(peer)
+    this.#desk?.down(peer, true)
     this.schedule()
   }
 
@@ -215,6 +240,7 @@ export class Turn implements Host, NetworkListener {
     this.#up.delete(peer)
     for (const replica of this.#replicas.values()) replica.raft.reportUnreachable(peer)
     this.#snapshots?.peerLost(peer)
+    this.#desk?.down(peer, false)
     this.schedule()
   }
 
@@ -278,6 +304,7 @@ export class Turn implements Host, NetworkListener {
     }
     this.#snapshots?.slice()
     if (this.#leadsChanged) this.#announce()
+    this.#desk?.collect(this.#room, this.#sendPubSub)
     this.#outbox.flush()
     this.#running = false
     for (const listener of this.#flushListeners) listener()
@@ -293,6 +320,7 @@ export class Turn implements Host, NetworkListener {
         this.#ports.leaders.announced(lead.shard, from, lead.term)
         this.#compare(from, lead)
       }
+      if (envelope.pubsub.length > 0) this.#desk?.receive(from, bufferOf(envelope.pubsub))
       for (const chunk of envelope.chunks) this.#snapshots?.receiveChunk(from, chunk)
       for (const ack of envelope.acks) this.#snapshots?.receiveAck(from, ack)
     }
@@ -420,7 +448,12 @@ export class Turn implements Host, NetworkListener {
     for (const { shard, message } of envelope.messages) {
       if (message.type === 'append') this.#replicas.get(shard)?.raft.reportUnreachable(peer)
     }
+    if (envelope.pubsub.length > 0) this.#desk?.undelivered(peer)
   }
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 function release(works: readonly PersistWork[]): void {

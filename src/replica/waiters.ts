@@ -6,17 +6,14 @@
 // faster, applying says Wait again. A write that time alone may serve (XREADGROUP
 // CLAIM) is also proposed when that time has come. Waiters are not replicated.
 
-import type { Argv } from '../base/argv.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Ms } from '../base/types.ts'
 import type { Wait } from '../base/wait.ts'
+import type { BlockedWrite } from './blocked-write.ts'
 import type { Asker, Lost, Query } from './ports.ts'
 
 /** A wall clock may jump while a waiter sleeps by it: it is looked at again this often. */
 const ALARM_MAX: Ms = 1000
-
-/** A command to be proposed again, in memory of its own. */
-export type BlockedWrite = { readonly argv: Argv }
 
 /** Longer waits take several timers: Node's count milliseconds in 31 bits. */
 const TIMER_MS_MAX = 0x7fff_ffff

@@ -199,6 +199,11 @@ export class LocalCluster {
     }
   }
 
+  /** What /metrics says. */
+  async metrics(node: number): Promise<string> {
+    return (await fetch(`http://127.0.0.1:${this.#base + 300 + node}/metrics`)).text()
+  }
+
   /** Waits until `nodes` serve. @returns ms */
   async awaitReady(nodes = this.nodes.map(node => node.number)): Promise<number> {
     const since = performance.now()

@@ -9,7 +9,7 @@ import fc from 'fast-check'
 import { Argv } from '../../src/base/argv.ts'
 import { Wait } from '../../src/base/wait.ts'
 import { MachineTarget } from './machine-target.ts'
-import { CONSUMERS, changing, growing } from './random-commands.ts'
+import { changing, growing, withConsumers } from './random-commands.ts'
 import { RedisServer, ServerTarget } from './server-target.ts'
 import { toWire, type Wire } from './wire.ts'
 
@@ -88,19 +88,6 @@ function ours(commands: readonly Words[]): Wire[] {
     const outcome = target.run(Argv.of(...words))
     assert.ok(!(outcome instanceof Wait), 'no command of these waits')
     return toWire(outcome, 2)
-  })
-}
-
-/**
- * The commands, with all consumers made wherever they may be missing: 7.0 makes them
- * only when something is delivered or claimed, later versions at once.
- */
-function withConsumers(commands: readonly Words[]): Words[] {
-  return commands.flatMap(words => {
-    const [name, sub, key = '', group = ''] = words
-    if (name !== 'XGROUP' || (sub !== 'CREATE' && sub !== 'DELCONSUMER')) return [words]
-    const made = CONSUMERS.map(consumer => ['XGROUP', 'CREATECONSUMER', key, group, consumer])
-    return [words, ...made]
   })
 }
 

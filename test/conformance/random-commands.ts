@@ -6,7 +6,7 @@ type Words = readonly string[]
 
 const keys = fc.constantFrom('s', 't')
 const groups = fc.constantFrom('g', 'h')
-export const CONSUMERS = ['alice', 'bob', '']
+const CONSUMERS = ['alice', 'bob', '']
 const consumers = fc.constantFrom(...CONSUMERS)
 const small = fc.integer({ min: 0, max: 3 })
 
@@ -190,3 +190,16 @@ export const changing = fc.array(
   ),
   { minLength: 20, maxLength: 60 },
 )
+
+/**
+ * The commands, with all consumers made wherever they may be missing: 7.0 makes them
+ * only when something is delivered or claimed, later versions at once.
+ */
+export function withConsumers(commands: readonly Words[]): Words[] {
+  return commands.flatMap(words => {
+    const [name, sub, key = '', group = ''] = words
+    if (name !== 'XGROUP' || (sub !== 'CREATE' && sub !== 'DELCONSUMER')) return [words]
+    const made = CONSUMERS.map(consumer => ['XGROUP', 'CREATECONSUMER', key, group, consumer])
+    return [words, ...made]
+  })
+}

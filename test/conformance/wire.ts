@@ -58,6 +58,13 @@ export function toWire(reply: Reply, protocol: Protocol): Wire {
         items.push(bulk(latin1(reply.bytes.subarray(reply.bounds[i], reply.bounds[i + 1]))))
       return { type: 'array', items }
     }
+    case 'pushes': {
+      const pushes = reply.pushes.map((items): Wire => {
+        const all = items.map(item => toWire(item, protocol))
+        return { type: three ? 'push' : 'array', items: all }
+      })
+      return { type: 'array', items: pushes }
+    }
     default: {
       const items = reply.items.map(item => toWire(item, protocol))
       if (reply.kind === 'array') return { type: 'array', items }

@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { credentials } from '@grpc/grpc-js'
+import { CommandServiceClient } from '../../src/gen/slotcast/v1/command_service.ts'
 import { LocalCluster } from '../chaos/cluster.ts'
 import { Connection, Dropped, type Plain, Refused, readEntriesOf } from '../chaos/connection.ts'
 
@@ -86,3 +88,30 @@ async function waitAndWrite(cluster: LocalCluster, key: string): Promise<string>
   for (const connection of [waiter, writer]) connection.close()
   return got
 }
+
+test('a pop that waited and is asked once more with its producer takes nothing more', {
+  timeout: 60_000,
+}, async () => {
+  await LocalCluster.run({ nodes: 1 }, async cluster => {
+    const client = new CommandServiceClient(cluster.grpcAddress(1), credentials.createInsecure())
+    const argv = ['BLPOP', 'jobs', '0'].map(word => Buffer.from(word))
+    const producer = { producerId: 'worker', epoch: 1, sequence: 1n }
+    const pop = (): Promise<unknown> =>
+      new Promise((resolve, reject) => {
+        client.execute({ argv, producer }, (error, answer) =>
+          error === null ? resolve(answer.reply) : reject(error),
+        )
+      })
+    const waiting = pop()
+    const resp = await Connection.open(cluster.respPort(1))
+    const blocked = async (): Promise<boolean> =>
+      String(await resp.ask(['INFO', 'clients'])).includes('blocked_clients:1')
+    while (!(await blocked())) await sleep(20)
+    await resp.ask(['RPUSH', 'jobs', 'a', 'b'])
+    const first = await waiting
+    assert.deepEqual(await pop(), first)
+    assert.deepEqual(await resp.ask(['LRANGE', 'jobs', '0', '-1']), ['b'])
+    client.close()
+    resp.close()
+  })
+})

@@ -9,6 +9,7 @@ import { Cluster } from 'ioredis'
 import { createClient, createCluster, WatchError } from 'redis'
 import { LocalCluster } from '../chaos/cluster.ts'
 import { redisCliSession, withoutRedisCli } from './redis-cli-session.ts'
+import { eventually } from './slotcast-process.ts'
 
 const PYTHON = '/usr/bin/python3'
 const PROTOC = 'protoc'
@@ -38,6 +39,9 @@ test('clients of others do whole sessions', { timeout: 240_000 }, async t => {
     await t.test('node-redis cluster', () => nodeRedisSession(ports, keys))
     await t.test('node-redis with RESP3, on one node', () =>
       resp3Session(ports[0] ?? 0, keys[0] ?? ''),
+    )
+    await t.test('pub/sub by ioredis Cluster and node-redis cluster', () =>
+      pubsubSession(ports, keys),
     )
     await t.test('Python over gRPC, by proto/ alone', { skip: withoutPython() }, async () => {
       const addresses = [1, 2, 3].map(node => cluster.grpcAddress(node))
@@ -158,5 +162,45 @@ async function resp3Session(port: number, key: string): Promise<void> {
     assert.equal(await client.xLen(key), 3)
   } finally {
     await client.close()
+  }
+}
+
+/** Channels and patterns through one node each, sharded channels at their leaders. */
+async function pubsubSession(ports: readonly number[], keys: readonly string[]): Promise<void> {
+  const io = new Cluster(ports.slice(1, 2).map(port => ({ host: '127.0.0.1', port })))
+  const publisher = new Cluster(ports.slice(0, 1).map(port => ({ host: '127.0.0.1', port })))
+  const node = createCluster({
+    rootNodes: ports.map(port => ({ url: `redis://127.0.0.1:${port}` })),
+  })
+  await node.connect()
+  const heard: string[] = []
+  io.on('message', (channel, message) => heard.push(`io ${channel} ${message}`))
+  io.on('pmessage', (pattern, channel, message) =>
+    heard.push(`io ${pattern} ${channel} ${message}`),
+  )
+  try {
+    await io.subscribe('news')
+    await io.psubscribe('n*')
+    await node.subscribe('news', (message, channel) => heard.push(`node ${channel} ${message}`))
+    await node.pSubscribe('new?', (message, channel) => heard.push(`node? ${channel} ${message}`))
+    for (const key of keys)
+      await node.sSubscribe(key, (message, channel) => heard.push(`shard ${channel} ${message}`))
+    // Interest reaches the other nodes with the next turn.
+    await eventually(async () => {
+      await publisher.publish('news', 'hello')
+      return new Set(heard).size === 4
+    })
+    for (const key of keys) assert.equal(await node.sPublish(key, 'to the shard'), 1)
+    await eventually(() => new Set(heard).size === 4 + keys.length)
+    const expected = ['io news hello', 'io n* news hello', 'node news hello', 'node? news hello']
+    for (const key of keys) expected.push(`shard ${key} to the shard`)
+    assert.deepEqual([...new Set(heard)].sort(), expected.sort())
+    await io.unsubscribe('news')
+    for (const key of keys) await node.sUnsubscribe(key)
+    for (const key of keys) assert.equal(await node.sPublish(key, 'nobody'), 0)
+  } finally {
+    io.disconnect()
+    publisher.disconnect()
+    await node.close()
   }
 }

@@ -44,6 +44,8 @@ export function plainOf(reply: Reply): Plain {
       return wordsOf(reply.bytes, reply.bounds)
     case 'pairs':
       return pairsOf(reply.items)
+    case 'pushes':
+      return reply.pushes.map(items => items.map(plainOf))
     default:
       return reply.items.map(plainOf)
   }

@@ -402,6 +402,30 @@ const broker: readonly Planted[] = [
     caughtBy: { tests: 'test/unit/broker/*.test.ts' },
   },
   {
+    name: 'interest-not-asked',
+    what: 'a node that missed a change of what another wants to hear does not ask for it',
+    edits: [
+      {
+        file: 'src/broker/pubsub/peers.ts',
+        from: '    } else if (base !== peer.known) {',
+        to: '    } else if (base !== peer.known && peer.id < 0) {',
+      },
+    ],
+    caughtBy: { tests: 'test/sim/pubsub.test.ts' },
+  },
+  {
+    name: 'publish-overtakes-write',
+    what: 'a PUBLISH does not wait for the write before it in the pipeline',
+    edits: [
+      {
+        file: 'src/broker/commands/pubsub.ts',
+        from: '    barrier: true,\n    run: publish,',
+        to: '    run: publish,',
+      },
+    ],
+    caughtBy: { tests: 'test/unit/broker/pubsub/*.test.ts' },
+  },
+  {
     name: 'claim-ignores-idle',
     what: 'XCLAIM takes an entry that was delivered just now (TESTING 7B, 5)',
     edits: [

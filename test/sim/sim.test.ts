@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type RunResult, runSeed } from './run.ts'
 
-const SEEDS = Array.from({ length: 16 }, (_, i) => 1001 + i)
+const SEEDS = Array.from({ length: 20 }, (_, i) => 1001 + i)
 
 /** Things that must have happened in the set, or it proves nothing of them. */
 const MUST_HAPPEN = [

@@ -11,8 +11,13 @@ import { DEFAULT_USER } from './acl.ts'
 const KILLED = 'killed by CLIENT KILL'
 const noSuchClient = fail('ERR No such client')
 
-/** The kinds of client that Redis tells apart; ours are all normal. */
+/** The kinds of client that Redis tells apart; ours are normal, or subscribers. */
 export const CLIENT_TYPES = ['normal', LEADER_WORD, 'replica', FOLLOWER_ROLE_WORD, 'pubsub']
+
+/** The kind of a client. */
+export function typeOf(session: Session): string {
+  return session.subscribed ? 'pubsub' : 'normal'
+}
 
 type Filter = (session: Session) => boolean
 
@@ -27,7 +32,7 @@ function killFilter(desk: Desk, argv: Argv, i: number): Filter | Reply {
     case 'TYPE':
       if (!CLIENT_TYPES.includes(value.toLowerCase()))
         return fail(`ERR Unknown client type '${value}'`)
-      return () => value.toLowerCase() === 'normal'
+      return session => typeOf(session) === value.toLowerCase()
     case 'USER':
       if (value !== DEFAULT_USER) return fail(`ERR No such user '${value}'`)
       return () => true

@@ -5,6 +5,7 @@ import type { Session } from '../session.ts'
 
 function flagsOf(desk: Desk, session: Session): string {
   let flags = ''
+  if (session.subscribed) flags += 'P'
   if (session.transaction !== null) flags += 'x'
   if (isBlocked(desk, session)) flags += 'b'
   if (session.readonly) flags += 'r'
@@ -35,7 +36,7 @@ export function isBlocked(desk: Desk, session: Session): boolean {
 }
 
 export function clientLine(desk: Desk, session: Session): string {
-  const { options } = session
+  const { listener, options } = session
   const now = desk.ports.clock.monotonic()
   const { input, output } = waitingBytes(session)
   const seconds = (since: number) => Math.max(0, Math.floor((now - since) / 1000))
@@ -48,7 +49,7 @@ export function clientLine(desk: Desk, session: Session): string {
     `age=${seconds(session.connectedAt)}`,
     `idle=${seconds(session.lastAt)}`,
     `flags=${flagsOf(desk, session)}`,
-    'db=0 sub=0 psub=0 ssub=0',
+    `db=0 sub=${listener?.channels.size ?? 0} psub=${listener?.patterns.size ?? 0} ssub=${listener?.shardChannels.size ?? 0}`,
     `multi=${session.transaction?.steps.length ?? -1} watch=${session.watch?.count ?? 0}`,
     `qbuf=${input} qbuf-free=0 argv-mem=0 multi-mem=${session.transaction?.bytes ?? 0}`,
     `rbs=0 rbp=0 obl=${output} oll=0 omem=${output} omem-shared=0 omem-unshared=0 tot-mem=${input + output} events=r`,

@@ -18,7 +18,7 @@ import {
 } from '../../machine/reply.ts'
 import type { Desk, DeskCommand, Run } from '../desk.ts'
 import type { Session } from '../session.ts'
-import { CLIENT_TYPES, kill } from './client-kill.ts'
+import { CLIENT_TYPES, kill, typeOf } from './client-kill.ts'
 import { clientLine } from './client-line.ts'
 import { isPlain, setName } from './connection.ts'
 import { byWord, helpCommand, keylessFacts } from './help.ts'
@@ -49,7 +49,10 @@ function list(desk: Desk, _session: Session, argv: Argv): Reply {
   if (argv.is(2, 'TYPE') && argv.count === 4) {
     const type = argv.latin1(3).toLowerCase()
     if (!CLIENT_TYPES.includes(type)) return fail(`ERR Unknown client type '${argv.latin1(3)}'`)
-    return lines(desk, type === 'normal' ? chosen : [])
+    return lines(
+      desk,
+      chosen.filter(session => typeOf(session) === type),
+    )
   }
   if (!argv.is(2, 'ID') || argv.count < 4) return syntaxError
   chosen = []

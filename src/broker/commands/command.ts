@@ -197,7 +197,9 @@ function asked(desk: Desk, argv: Argv): Asked | Reply {
   if (facts?.subcommands !== undefined && inner.count > 1)
     facts = desk.commands.facts(`${inner.latin1(0)}|${inner.latin1(1)}`)
   if (facts === null) return invalidCommand
-  if (facts.keys.length === 0) return noKeys
+  // Sharded channels have slots, and are no keys.
+  const keys = facts.keys.filter(({ flags }) => !flags.includes('NOT_KEY'))
+  if (keys.length === 0) return noKeys
   if (facts.arity > 0 ? inner.count !== facts.arity : inner.count < -facts.arity)
     return invalidCount
   return { facts, argv: inner }

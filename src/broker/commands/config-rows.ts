@@ -8,6 +8,8 @@
 import { limits } from '../../base/limits.ts'
 import { BLOCK_BYTES_MAX, BLOCK_ENTRIES_MAX } from '../../machine/types/stream.ts'
 import type { Desk } from '../desk.ts'
+import { readKeyEvents, showKeyEvents } from '../keyspace-events.ts'
+import { readOutputLimits, showOutputLimits } from '../output-limits.ts'
 import { LOG_LEVELS, type Settings } from '../settings.ts'
 
 /** Puts a value that was read in its place. */
@@ -122,6 +124,28 @@ const LIVE: readonly ConfigRow[] = [
     show: ({ settings }) => settings.percentiles.join(' '),
     read: readPercentiles,
   },
+  {
+    name: 'client-output-buffer-limit',
+    show: ({ settings }) => showOutputLimits(settings.outputLimits),
+    read: value => {
+      const changes = readOutputLimits(value, readBytes)
+      if (typeof changes === 'string') return changes
+      return settings => {
+        settings.outputLimits = { ...settings.outputLimits, ...changes }
+      }
+    },
+  },
+  {
+    name: 'notify-keyspace-events',
+    show: ({ settings }) => showKeyEvents(settings.keyEvents),
+    read: value => {
+      const flags = readKeyEvents(value)
+      if (typeof flags === 'string') return flags
+      return settings => {
+        settings.keyEvents = flags
+      }
+    },
+  },
   whole(
     'maxclients',
     1,
@@ -181,7 +205,6 @@ const FIXED: readonly ConfigRow[] = [
   fixed('enable-debug-command', desk => desk.ports.options.debugCommands ?? 'no'),
   fixed('maxmemory-policy', 'noeviction'),
   fixed('min-replicas-to-write', '0'),
-  fixed('notify-keyspace-events', ''),
   fixed('port', desk => String(ownNode(desk).port)),
   fixed('proto-max-bulk-len', String(limits.valueBytesMax)),
   fixed('requirepass', ''),

@@ -3,6 +3,7 @@
 import type { Argv } from '../../base/argv.ts'
 import { parseInteger } from '../../machine/integers.ts'
 import {
+  array,
   bulk,
   EMPTY_ARRAY,
   type ErrorReply,
@@ -38,6 +39,8 @@ const BEFORE_AUTH = {
 } as const
 
 const PONG: Reply = { kind: 'simple', text: 'PONG' }
+const PONG_BULK = text('pong')
+const NO_TEXT = text('')
 const tooManyWords = fail("ERR wrong number of arguments for 'ping' command")
 const RESET: Reply = { kind: 'simple', text: 'RESET' }
 const badName = fail('ERR Client names cannot contain spaces, newlines or special characters.')
@@ -144,7 +147,8 @@ function select(desk: Desk, _session: Session, argv: Argv): Reply {
     : fail('ERR DB index is out of range')
 }
 
-function reset(_desk: Desk, session: Session): Reply {
+function reset(desk: Desk, session: Session): Reply {
+  if (session.listener !== null) desk.pubsub.leave(session.listener)
   session.protocol = 2
   session.name = ''
   session.readonly = false
@@ -171,9 +175,14 @@ export const CONNECTION_COMMANDS: readonly DeskCommand[] = [
       flags: ['fast'],
     }),
     tips: ['request_policy:all_shards', 'response_policy:all_succeeded'],
-    run(_desk, _session, argv) {
+    whileSubscribed: true,
+    run(_desk, session, argv) {
+      if (argv.count > 2) return tooManyWords
+      // In RESP2 a subscriber could not tell a reply of another shape from a message.
+      if (session.protocol === 2 && session.subscribed)
+        return array([PONG_BULK, argv.count === 2 ? bulk(Buffer.from(argv.bytes(1))) : NO_TEXT])
       if (argv.count === 1) return PONG
-      return argv.count === 2 ? bulk(Buffer.from(argv.bytes(1))) : tooManyWords
+      return bulk(Buffer.from(argv.bytes(1)))
     },
   },
   {
@@ -199,6 +208,7 @@ export const CONNECTION_COMMANDS: readonly DeskCommand[] = [
     ...keylessFacts('quit', -1, '1.0.0', 'Closes the connection.', BEFORE_AUTH),
     barrier: true,
     immediate: true,
+    whileSubscribed: true,
     run(_desk, session) {
       session.closing = 'the client quit'
       return OK
@@ -208,6 +218,7 @@ export const CONNECTION_COMMANDS: readonly DeskCommand[] = [
     ...keylessFacts('reset', 1, '6.2.0', 'Resets the connection.', BEFORE_AUTH),
     barrier: true,
     immediate: true,
+    whileSubscribed: true,
     run: reset,
   },
   {

@@ -12,6 +12,7 @@ import { INFO_COMMAND } from './info.ts'
 import { LATENCY_COMMAND } from './latency.ts'
 import { MEMORY_COMMAND } from './memory.ts'
 import { PERSISTENCE_COMMANDS } from './persistence.ts'
+import { PUBSUB_COMMANDS } from './pubsub.ts'
 import { SERVER_COMMANDS } from './server.ts'
 import { SLOWLOG_COMMAND } from './slowlog.ts'
 import { TRANSACTION_COMMANDS } from './transactions.ts'
@@ -21,6 +22,7 @@ export const DESK_COMMANDS: readonly DeskCommand[] = [
   ...CONNECTION_COMMANDS,
   ...SERVER_COMMANDS,
   ...WAITING_COMMANDS,
+  ...PUBSUB_COMMANDS,
   ...PERSISTENCE_COMMANDS,
   ACL_COMMAND,
   ...TRANSACTION_COMMANDS,

@@ -56,6 +56,8 @@ export class ReplyWriter {
   /** Writes the reply that was measured last; the frame has room for it. */
   write(frame: Frame, reply: Reply): void {
     switch (reply.kind) {
+      // Who subscribes has a RESP session.
+      case 'pushes':
       case 'null':
       case 'null-array':
         frame.byte(REPLY_NULL)
@@ -106,6 +108,7 @@ export class ReplyWriter {
 
   #measure(reply: Reply): number {
     switch (reply.kind) {
+      case 'pushes':
       case 'null':
       case 'null-array':
         return 2

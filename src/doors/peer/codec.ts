@@ -74,7 +74,7 @@ export function messageBytesMax(message: Message): number {
 /** At least as many bytes as `envelope` takes, and few more. */
 export function envelopeBytesMax(envelope: Envelope): number {
   let bytes = ITEM_BYTES_MAX * (1 + envelope.acks.length + envelope.leads.length)
-  bytes += envelope.facts.length
+  bytes += envelope.facts.length + envelope.pubsub.length
   for (const { message } of envelope.messages) bytes += messageBytesMax(message)
   for (const chunk of envelope.chunks) {
     bytes += ITEM_BYTES_MAX + confBytesMax(chunk.conf) + chunk.bytes.length
@@ -104,6 +104,7 @@ export function encodeEnvelopeFrame(envelope: Envelope): Buffer {
   const bytesMax = envelopeBytesMax(envelope)
   writer.begin(bytesMax <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafe(bytesMax))
   const end = writer.position
+  writer.bytes(6, envelope.pubsub)
   writer.bytes(5, envelope.facts)
   for (let i = envelope.leads.length - 1; i >= 0; i -= 1) {
     const lead = envelope.leads[i] as Envelope['leads'][number]
@@ -217,6 +218,7 @@ export function decodeEnvelopeFrame(frame: Buffer): Envelope {
   const acks: SnapshotAck[] = []
   const leads: Lead[] = []
   let facts: Uint8Array = EMPTY
+  let pubsub: Uint8Array = EMPTY
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     switch (tag) {
       case (1 << 3) | BYTES:
@@ -234,13 +236,16 @@ export function decodeEnvelopeFrame(frame: Buffer): Envelope {
       case (5 << 3) | BYTES:
         facts = reader.bytes()
         break
+      case (6 << 3) | BYTES:
+        pubsub = reader.bytes()
+        break
       default:
         reader.skip(tag)
     }
   }
   reader.close(outer)
   if (reader.position !== frame.length) throw new WireError('bytes behind the envelope')
-  return { messages, chunks, acks, leads, facts }
+  return { messages, chunks, acks, leads, facts, pubsub }
 }
 
 /** A message while its fields are read. */

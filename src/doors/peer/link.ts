@@ -108,10 +108,16 @@ export class Link {
   send(envelope: Envelope): number {
     if (envelope.chunks.length === 0) return this.#outlet?.send(envelope) ?? 0
     const chunks = this.#bulkOutlet?.send({ ...envelope, ...NOTHING }) ?? 0
-    const { messages, acks, leads, facts } = envelope
-    if (messages.length + acks.length + leads.length + facts.length === 0) return chunks
+    const { messages, acks, leads, facts, pubsub } = envelope
+    if (messages.length + acks.length + leads.length + facts.length + pubsub.length === 0)
+      return chunks
     const rest = this.#outlet?.send({ ...envelope, chunks: [] }) ?? 0
     return chunks === 0 || rest === 0 ? 0 : chunks + rest
+  }
+
+  /** Bytes that are left for what may be lost. */
+  get room(): number {
+    return this.#outlet?.room ?? 0
   }
 
   /** Takes leave of the peer. */
@@ -185,4 +191,10 @@ export class Link {
 }
 
 /** All of an envelope but its chunks. */
-const NOTHING = { messages: [], acks: [], leads: [], facts: Buffer.alloc(0) } as const
+const NOTHING = {
+  messages: [],
+  acks: [],
+  leads: [],
+  facts: Buffer.alloc(0),
+  pubsub: Buffer.alloc(0),
+} as const

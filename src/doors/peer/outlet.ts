@@ -6,10 +6,15 @@ import type { Envelope } from '../../replica/ports.ts'
 import { envelopeBytesMax, messageBytesMax } from './codec.ts'
 import { FRAME_BYTES_SOFT_MAX, type Frame } from './frames.ts'
 
+/** For what may be lost, as a share of the bytes that Raft's messages may have. */
+const LOSSY_SHARE = 0.5
+
 export class Outlet {
   readonly #call: ServerWritableStream<unknown, Frame>
   readonly #bufferBytesMax: number
   #waitingBytes = 0
+  /** Of these, what may be lost. It takes no room of Raft's. */
+  #lossyBytes = 0
   #open = true
 
   /** Greets the peer with `hello`. `onClose` runs once, when the peer or the connection ended it. */
@@ -32,12 +37,21 @@ export class Outlet {
     call.write({ kind: 'welcome', hello })
   }
 
+  /** Bytes that are left for what may be lost. */
+  get room(): number {
+    if (this.#waitingBytes === 0) return Number.POSITIVE_INFINITY
+    // One message of any size goes, else a large one never would.
+    if (this.#lossyBytes === 0) return Number.MAX_SAFE_INTEGER
+    return Math.max(0, this.#bufferBytesMax * LOSSY_SHARE - this.#lossyBytes)
+  }
+
   /** @returns the bytes that were taken, or 0 when the envelope is dropped */
   send(envelope: Envelope): number {
     const bytes = envelopeBytesMax(envelope)
     if (!this.#open) return 0
     // An empty buffer takes an envelope of any size, else a large one would never go.
-    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > this.#bufferBytesMax) return 0
+    const kept = this.#waitingBytes - this.#lossyBytes
+    if (kept > 0 && kept + bytes - envelope.pubsub.length > this.#bufferBytesMax) return 0
     if (bytes <= FRAME_BYTES_SOFT_MAX) this.#write(envelope, bytes)
     else this.#writeInParts(envelope)
     return bytes
@@ -59,16 +73,19 @@ export class Outlet {
   }
 
   #write(envelope: Envelope, bytes: number): void {
+    const lossy = envelope.pubsub.length
     this.#waitingBytes += bytes
+    this.#lossyBytes += lossy
     // Called when the connection took the bytes, within its flow-control window.
     this.#call.write({ kind: 'envelope', envelope }, () => {
       this.#waitingBytes -= bytes
+      this.#lossyBytes -= lossy
     })
   }
 
   /** The same messages in the same order, in frames that the receiver's limit allows. */
   #writeInParts(envelope: Envelope): void {
-    const rest: Envelope = { ...envelope, messages: [], chunks: [] }
+    const rest: Envelope = { ...envelope, messages: [], chunks: [], pubsub: NOTHING.pubsub }
     for (const chunk of envelope.chunks) {
       this.#write({ ...NOTHING, chunks: [chunk] }, chunk.bytes.length)
     }
@@ -84,6 +101,8 @@ export class Outlet {
       bytes += more
     }
     this.#write({ ...rest, messages: envelope.messages.slice(from) }, bytes)
+    const { pubsub } = envelope
+    if (pubsub.length > 0) this.#write({ ...NOTHING, pubsub }, pubsub.length)
   }
 }
 
@@ -93,4 +112,5 @@ const NOTHING: Envelope = {
   acks: [],
   leads: [],
   facts: Buffer.alloc(0),
+  pubsub: Buffer.alloc(0),
 }

@@ -105,6 +105,10 @@ export class PeerDoor implements Network {
     return bytes > 0
   }
 
+  room(to: NodeId): number {
+    return this.#links.get(to)?.room ?? 0
+  }
+
   /** Says goodbye, so that others know at once, and closes. */
   close(done: () => void): void {
     for (const link of this.#links.values()) link.stop()

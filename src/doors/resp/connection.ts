@@ -1,16 +1,19 @@
 // One socket of the RESP door: bytes in, commands to the desk, replies out.
 //
-// Replies gather in a buffer and leave with one write a turn (`flush`). Reading
-// stops while the session is paused, while too much waits to be written, or when
-// the connection ends; a reader so slow that replies pile up to the bound, or that
-// takes nothing for long, is cut off.
+// Replies and messages gather in buffers and leave with one write a turn (`flush`).
+// Reading stops while the session is paused, while too much waits to be written, or
+// when the connection ends; a reader so slow that what it gets piles up to the bound
+// of its class, or that takes nothing for long, is cut off.
 
 import type { Socket } from 'node:net'
 import type { Broker } from '../../broker/broker.ts'
+import type { OutputLimit } from '../../broker/output-limits.ts'
+import type { Publication } from '../../broker/pubsub/publication.ts'
 import type { Client, Session } from '../../broker/session.ts'
 import { fail, type Reply } from '../../machine/reply.ts'
 import { type CarryBudget, COMMAND, Decoder, FAULT, MORE } from './decoder.ts'
 import { Encoder } from './encoder.ts'
+import { encodePublication, SHARED_BYTES_MIN } from './publications.ts'
 
 export type ConnectionLimits = {
   /** Replies that wait to be written; beyond, no more commands are read. */
@@ -27,18 +30,24 @@ export type ConnectionLimits = {
 export interface Door {
   readonly broker: Broker
   readonly limits: ConnectionLimits
+  /** As much may wait for any client, whatever its class. */
+  readonly quietBytes: number
   readonly budget: CarryBudget
   /** Replies that wait to be written, of all connections. */
   readonly outputs: CarryBudget
   /** `connection` has replies to write at the end of the turn. */
   dirty(connection: Connection): void
   closed(connection: Connection, reason: string): void
+  /** `connection` is cut because too much waits for its client. */
+  slow(connection: Connection, reason: string): void
 }
 
 /** Output buffers above this are not kept. */
 const OUTPUT_BYTES_KEPT = 256 * 1024
 /** What the first reply may take as far as one knows: a new client's pipeline begins slowly. */
 const FIRST_REPLY_BYTES = 256 * 1024
+/** An output buffer that grew so far is set aside while it waits: growing it further would copy it again and again. */
+const OUTPUT_BYTES_SEALED = 1024 * 1024
 /** How long a connection that we ended may stay half open. */
 const LINGER_MS = 1_000
 
@@ -52,12 +61,21 @@ export class Connection implements Client {
   /** Replies gather in one and are written from the other. */
   #output = new Encoder()
   #spare = new Encoder()
+  /** What waits before `#output`, oldest first, and its bytes. */
+  #sealed: Buffer[] = []
+  #sealedBytes = 0
+  /** Bytes that the socket was given and has not taken. */
+  #writingBytes = 0
+  /** Since when more waits than the class of the client may have for long; 0: it does not. */
+  #overSince = 0
+  /** Messages that come behind the answer that is given now. */
+  #held: Encoder | null = null
   readonly #onWritten: () => void
   #ticket = 0
   /** After the answer to this ticket the connection ends; -1: it goes on. */
   #lastTicket = -1
-  /** Of what waits, bytes that the budget of all had no room for. */
-  #uncounted = 0
+  /** Of what waits, bytes of replies that count among those of all clients. */
+  #counted = 0
   #isDirty = false
   #writing = false
   #writingSince = 0
@@ -95,32 +113,60 @@ export class Connection implements Client {
     socket.on('close', () => this.#onClose())
   }
 
+  /** Of the client: `host:port`. */
+  get address(): string {
+    return this.#session.options.address
+  }
+
   answer(ticket: number, reply: Reply): void {
     if (this.#closed) return
-    const { limits, outputs } = this.#door
+    if (!this.#mayGather()) return
     const before = this.#output.length
-    if (before > limits.outputBytesMax) {
-      this.cut('replies piled up: the client reads too slowly')
-      return
-    }
     this.#output.encode(reply, this.#session.protocol)
-    const bytes = this.#output.length - before
-    const session = this.#session
-    session.replyBytes = Math.max(bytes, session.replyBytes - (session.replyBytes >>> 3))
-    if (!outputs.take(bytes)) {
-      this.#uncounted += bytes
-      // Who has little waiting is not to suffer for those who have much.
-      if (before > limits.outputPauseBytes) {
-        this.cut('replies of all clients piled up, of this one many: it reads too slowly')
-        return
-      }
-    }
+    if (!this.#account(this.#output.length - before)) return
     if (ticket === this.#lastTicket) this.#ending = true
     this.#touch()
   }
 
   unheard(): void {
     if (this.#inputEnded) this.#touch()
+  }
+
+  deliver(publication: Publication): void {
+    if (this.#closed || this.#ending || !this.#mayGather()) return
+    encodePublication(publication)
+    const { resp, respBytes } = publication
+    const { protocol } = this.#session
+    if (this.#held !== null) {
+      this.#held.message(resp, respBytes, protocol)
+      return
+    }
+    if (respBytes < SHARED_BYTES_MIN) {
+      this.#output.message(resp, respBytes, protocol)
+    } else {
+      this.#output.messageMark(protocol)
+      this.#seal(this.#output.take())
+      this.#seal(resp.subarray(1, respBytes))
+    }
+    this.#touch()
+  }
+
+  push(reply: Reply): void {
+    if (this.#closed || this.#ending || !this.#mayGather()) return
+    const target = this.#held ?? this.#output
+    target.encode(reply, this.#session.protocol)
+    this.#touch()
+  }
+
+  hold(): void {
+    this.#held = new Encoder()
+  }
+
+  release(): void {
+    if (this.#held === null) return
+    this.#output.append(this.#held)
+    this.#held = null
+    this.#touch()
   }
 
   resume(): void {
@@ -138,7 +184,7 @@ export class Connection implements Client {
   }
 
   buffers(): { readonly input: number; readonly output: number } {
-    return { input: this.#decoder.pending, output: this.#output.length }
+    return { input: this.#decoder.pending, output: this.#waitingBytes }
   }
 
   /** Ends the connection at once; what waits to be written is lost. */
@@ -155,19 +201,74 @@ export class Connection implements Client {
     if (this.#closed || this.#writing) return
     if (this.#inputEnded && this.#isDone()) this.#ending = true
     const full = this.#output
-    if (full.length === 0) {
+    if (full.length === 0 && this.#sealed.length === 0) {
       if (this.#ending) this.#leave()
       return
     }
     this.#output = this.#spare
     this.#spare = full
     this.#writing = true
-    this.#session.bytesOut += full.length
+    this.#writingBytes = this.#sealedBytes + full.length
+    this.#session.bytesOut += this.#writingBytes
+    if (this.#sealed.length === 0) {
+      this.#socket.write(full.view(), this.#onWritten)
+      return
+    }
+    const sealed = this.#sealed
+    this.#sealed = []
+    this.#sealedBytes = 0
+    this.#socket.cork()
+    for (const bytes of sealed) this.#socket.write(bytes)
+    // Also when it is empty: what it says is that all before it is written.
     this.#socket.write(full.view(), this.#onWritten)
+    this.#socket.uncork()
   }
 
-  /** Cuts a reader that lets a write wait for too long; called now and then. */
+  /** Bytes that wait to be written, and those that the socket has not taken yet. */
+  get #waitingBytes(): number {
+    return this.#sealedBytes + this.#output.length + this.#writingBytes
+  }
+
+  #seal(bytes: Buffer): void {
+    this.#sealed.push(bytes)
+    this.#sealedBytes += bytes.length
+  }
+
+  /** Whether more may wait for this client. If not, it is cut. */
+  #mayGather(): boolean {
+    if (this.#output.length > OUTPUT_BYTES_SEALED) this.#seal(this.#output.take())
+    const bytes = this.#waitingBytes
+    if (bytes <= this.#door.quietBytes) {
+      this.#overSince = 0
+      return true
+    }
+    const { normal, pubsub } = this.#door.broker.settings.outputLimits
+    const { subscribed } = this.#session
+    const reason = this.#excess(subscribed ? pubsub : normal, bytes)
+    if (reason === null) return true
+    const what = subscribed ? 'messages' : 'replies'
+    this.#door.slow(this, `${what} piled up: ${bytes} bytes wait, ${reason}`)
+    return false
+  }
+
+  /** Why `bytes` are too many to wait, or null. */
+  #excess({ hardBytes, softBytes, softFor }: OutputLimit, bytes: number): string | null {
+    const { outputBytesMax } = this.#door.limits
+    if (bytes > outputBytesMax) return `more than any client may have (${outputBytesMax})`
+    if (hardBytes > 0 && bytes > hardBytes) return `more than its class may have (${hardBytes})`
+    if (softBytes === 0 || bytes <= softBytes) {
+      this.#overSince = 0
+      return null
+    }
+    const now = performance.now()
+    if (this.#overSince === 0) this.#overSince = now
+    if (now - this.#overSince < softFor) return null
+    return `more than its class may have for ${softFor / 1000} seconds (${softBytes})`
+  }
+
+  /** Cuts a reader that lets a write or too many bytes wait for too long; called now and then. */
   checkStall(now: number): void {
+    if (!this.#mayGather()) return
     if (!this.#writing) this.#writingSince = 0
     else if (this.#writingSince === 0) this.#writingSince = now
     else if (now - this.#writingSince > this.#door.limits.writeStallMs)
@@ -182,12 +283,17 @@ export class Connection implements Client {
 
   #written(): void {
     this.#writing = false
+    this.#writingBytes = 0
     this.#writingSince = 0
-    if (!this.#closed) this.#giveBack(this.#spare.length)
     this.#spare.clear(OUTPUT_BYTES_KEPT)
     if (this.#closed) return
-    if (this.#output.length > 0 || this.#ending || this.#inputEnded) this.flush()
-    if (this.#choked && this.#output.length < this.#door.limits.outputPauseBytes) {
+    this.#giveBack(this.#counted - this.#waitingBytes)
+    if (this.#output.length + this.#sealedBytes > 0 || this.#ending || this.#inputEnded)
+      this.flush()
+    if (
+      this.#choked &&
+      this.#output.length + this.#sealedBytes < this.#door.limits.outputPauseBytes
+    ) {
       this.#choked = false
       if (!this.#paused) this.#drain()
     }
@@ -209,7 +315,7 @@ export class Connection implements Client {
     const { broker, limits } = this.#door
     const decoder = this.#decoder
     while (!this.#ending && this.#lastTicket < 0 && !this.#closed) {
-      if (this.#output.length > limits.outputPauseBytes) {
+      if (this.#output.length + this.#sealedBytes > limits.outputPauseBytes) {
         this.#choked = true
         this.#touch()
         return
@@ -259,18 +365,32 @@ export class Connection implements Client {
     this.#socket.end()
   }
 
-  /** `bytes` wait no more. */
+  /** Counts a reply among those of all clients. @returns false: they are too many, and this client is cut */
+  #account(bytes: number): boolean {
+    const { limits, outputs } = this.#door
+    const session = this.#session
+    session.replyBytes = Math.max(bytes, session.replyBytes - (session.replyBytes >>> 3))
+    if (outputs.take(bytes)) {
+      this.#counted += bytes
+      return true
+    }
+    // Who has little waiting is not to suffer for those who have much.
+    if (this.#waitingBytes - bytes <= limits.outputPauseBytes) return true
+    this.cut('replies of all clients piled up, of this one many: it reads too slowly')
+    return false
+  }
+
+  /** Of the bytes that were counted so many wait no more. */
   #giveBack(bytes: number): void {
-    const uncounted = Math.min(bytes, this.#uncounted)
-    this.#uncounted -= uncounted
-    this.#door.outputs.take(uncounted - bytes)
+    if (bytes <= 0) return
+    this.#counted -= bytes
+    this.#door.outputs.take(-bytes)
   }
 
   #onClose(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#giveBack(this.#output.length + (this.#writing ? this.#spare.length : 0))
-    this.#output.clear(0)
+    this.#giveBack(this.#counted)
     this.#decoder.close()
     this.#door.broker.disconnect(this.#session)
     this.#door.closed(this, this.#reason)

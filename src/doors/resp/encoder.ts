@@ -19,6 +19,7 @@ const TILDE = 0x7e
 const EQUALS = 0x3d
 const UNDERSCORE = 0x5f
 const PLUS = 0x2b
+const GREATER = 0x3e
 
 const CAPACITY_MIN = 1024
 /** Type byte, up to 20 digits with sign, CRLF. */
@@ -128,6 +129,9 @@ export class Encoder {
       case 'null-array':
         this.#missing(STAR, protocol)
         break
+      case 'pushes':
+        for (const items of reply.pushes) this.#push(items, protocol)
+        break
       default:
         this.#aggregate(reply, protocol)
     }
@@ -142,6 +146,44 @@ export class Encoder {
     if (kind === 'map' && protocol === 3) this.#header(PERCENT, items.length / 2)
     else this.#header(kind === 'set' && protocol === 3 ? TILDE : STAR, items.length)
     for (const item of items) this.encode(item, protocol)
+  }
+
+  #push(items: readonly Reply[], protocol: 2 | 3): void {
+    this.#header(protocol === 3 ? GREATER : STAR, items.length)
+    for (const item of items) this.encode(item, protocol)
+  }
+
+  /** Adds bytes that are encoded already, but for the first, which says what they are. */
+  message(bytes: Buffer, length: number, protocol: 2 | 3): void {
+    this.#reserve(length)
+    const target = this.#bytes
+    const at = this.#length
+    target[at] = protocol === 3 ? GREATER : STAR
+    if (length <= COPY_LOOP_BYTES)
+      for (let i = 1; i < length; i += 1) target[at + i] = bytes[i] as number
+    else bytes.copy(target, at + 1, 1, length)
+    this.#length = at + length
+  }
+
+  /** Adds the first byte of a message whose others are sent from where they are. */
+  messageMark(protocol: 2 | 3): void {
+    this.#reserve(1)
+    this.#bytes[this.#length++] = protocol === 3 ? GREATER : STAR
+  }
+
+  /** Adds what another encoder has. */
+  append(other: Encoder): void {
+    this.#reserve(other.#length)
+    other.#bytes.copy(this.#bytes, this.#length, 0, other.#length)
+    this.#length += other.#length
+  }
+
+  /** What was encoded, as bytes that are the taker's; the encoder is empty. */
+  take(): Buffer {
+    const taken = this.view()
+    this.#bytes = Buffer.allocUnsafeSlow(CAPACITY_MIN)
+    this.#length = 0
+    return taken
   }
 
   #reserve(bytes: number): void {

@@ -5,6 +5,7 @@ import { OperationalError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Counter, Metrics } from '../../base/metrics.ts'
 import type { Broker } from '../../broker/broker.ts'
+import { unlimitedBytes } from '../../broker/output-limits.ts'
 import { Connection, type ConnectionLimits, type Door } from './connection.ts'
 import { CarryBudget } from './decoder.ts'
 
@@ -39,6 +40,8 @@ export type RespDoorOptions = {
 const BACKLOG = 1024
 const STALL_CHECK_MS = 5_000
 const KEEP_ALIVE_MS = 60_000
+/** A message to all of ten thousand clients is written in slices, between which Raft gets its turn. */
+const FLUSHED_AT_ONCE_MAX = 1024
 /** How long `stop` waits for replies to be taken. */
 const CLOSE_GRACE_MS = 1_000
 
@@ -47,11 +50,13 @@ export class RespDoor implements Door {
   readonly limits: RespLimits
   readonly budget: CarryBudget
   readonly outputs: CarryBudget
+  quietBytes: number
   readonly #options: RespDoorOptions
   readonly #logger: Logger
   readonly #server: Server
   readonly #connections = new Set<Connection>()
   readonly #rejected: Counter
+  readonly #slow: Counter
   #dirty: Connection[] = []
   #flushAsked = false
   readonly #onImmediate = () => {
@@ -65,6 +70,10 @@ export class RespDoor implements Door {
     this.limits = options.limits ?? RESP_LIMITS
     this.budget = new CarryBudget(this.limits.carryBytesMax)
     this.outputs = new CarryBudget(this.limits.outputTotalBytesMax)
+    this.quietBytes = this.#quietBytes()
+    broker.settings.onChange(() => {
+      this.quietBytes = this.#quietBytes()
+    })
     this.#options = options
     this.#logger = options.logger
     const { metrics } = options
@@ -73,6 +82,10 @@ export class RespDoor implements Door {
       this.#accept(socket),
     )
     this.#rejected = metrics.counter('resp_rejected_total', 'Connections over the limit')
+    this.#slow = metrics.counter(
+      'resp_output_limit_total',
+      'Connections cut because too much waited for their client (client-output-buffer-limit)',
+    )
     metrics.gauge({
       name: 'resp_connections',
       help: 'Open RESP connections',
@@ -129,13 +142,17 @@ export class RespDoor implements Door {
       done()
     })
     for (const connection of this.#connections) connection.close('the node stops')
-    this.#flush()
+    while (this.#dirty.length > 0) this.#flush()
   }
 
   dirty(connection: Connection): void {
     this.#dirty.push(connection)
-    if (this.#flushAsked) return
     // Mostly the desk's flush comes first; this one is for what happens outside of turns.
+    this.#askFlush()
+  }
+
+  #askFlush(): void {
+    if (this.#flushAsked) return
     this.#flushAsked = true
     setImmediate(this.#onImmediate)
   }
@@ -143,6 +160,16 @@ export class RespDoor implements Door {
   closed(connection: Connection, reason: string): void {
     this.#connections.delete(connection)
     this.#logger.debug({ reason }, 'RESP connection closed')
+  }
+
+  slow(connection: Connection, reason: string): void {
+    this.#slow.add()
+    this.#logger.warn({ address: connection.address, reason }, 'slow client cut off')
+    connection.cut(reason)
+  }
+
+  #quietBytes(): number {
+    return Math.min(this.limits.outputBytesMax, unlimitedBytes(this.broker.settings.outputLimits))
   }
 
   #accept(socket: Socket): void {
@@ -159,8 +186,14 @@ export class RespDoor implements Door {
   #flush(): void {
     if (this.#dirty.length === 0) return
     const dirty = this.#dirty
-    this.#dirty = []
-    for (const connection of dirty) connection.flush()
+    if (dirty.length <= FLUSHED_AT_ONCE_MAX) {
+      this.#dirty = []
+      for (const connection of dirty) connection.flush()
+      return
+    }
+    this.#dirty = dirty.slice(FLUSHED_AT_ONCE_MAX)
+    for (let i = 0; i < FLUSHED_AT_ONCE_MAX; i += 1) dirty[i]?.flush()
+    this.#askFlush()
   }
 
   #checkStalls(): void {

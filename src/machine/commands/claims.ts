@@ -26,7 +26,7 @@ import { PENDING_COUNT } from '../types/pending.ts'
 import { entryReply, type Stream } from '../types/stream.ts'
 import { compareIds, type Half, MIN_ID, type StreamId } from '../types/stream-id.ts'
 import { keyAt } from './facts.ts'
-import { findGroup, nameReply, shown } from './group-lookup.ts'
+import { callingConsumer, findGroup, nameReply, shown } from './group-lookup.ts'
 
 const invalidStart = fail('ERR invalid start ID for the interval')
 const invalidEnd = fail('ERR invalid end ID for the interval')
@@ -186,6 +186,8 @@ class Claim {
   readonly at: Occasion
 
   constructor(
+    state: Keyspace,
+    key: string,
     found: { stream: Stream; group: Group },
     name: string,
     justId: boolean,
@@ -193,7 +195,7 @@ class Claim {
   ) {
     this.stream = found.stream
     this.group = found.group
-    this.consumer = found.group.seen(name, at.now)
+    this.consumer = callingConsumer(state, key, found.group, name, at.now)
     this.justId = justId
     this.at = at
   }
@@ -272,7 +274,7 @@ function applyXclaim(state: Keyspace, argv: Argv, at: Occasion): Reply {
   // Clients count with clocks of their own: a time that cannot be is taken for now.
   const isTime = options.time !== null && options.time >= 0 && options.time <= at.now
   const time = isTime ? (options.time as number) : at.now
-  const claim = new Claim(found, argv.latin1(3), options.justId, at)
+  const claim = new Claim(state, argv.latin1(1), found, argv.latin1(3), options.justId, at)
   let taken = false
   for (const id of ids) {
     const isPending = group.pending.seek(id)
@@ -356,7 +358,7 @@ function applyXautoclaim(state: Keyspace, args: XautoclaimArgs, at: Occasion): R
   if ('kind' in found) return found
   const { stream, group } = found
   const { pending } = group
-  const claim = new Claim(found, args.consumer, args.justId, at)
+  const claim = new Claim(state, args.key, found, args.consumer, args.justId, at)
   const dropped: Reply[] = []
   let left = args.count
   let attempts = args.count * ATTEMPTS_FACTOR

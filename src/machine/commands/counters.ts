@@ -3,6 +3,7 @@
 import type { Argv } from '../../base/argv.ts'
 import type { CommandSpec } from '../command.ts'
 import { addIntegers, parseInteger } from '../integers.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import {
   type ErrorReply,
@@ -38,6 +39,7 @@ function count(state: Keyspace, key: string, by: number | bigint): Reply {
   if (text === null) state.put(key, new Text(value))
   else text.set(value)
   state.noteChange(key)
+  state.notify(EVENT.STRING, 'incrby', key)
   return integer(value)
 }
 
@@ -111,6 +113,7 @@ function applyIncrbyfloat(state: Keyspace, argv: Argv): Reply {
   if (text === null) state.put(key, new Text(shown))
   else text.set(shown)
   state.noteChange(key)
+  state.notify(EVENT.STRING, 'incrbyfloat', key)
   return textReply(shown)
 }
 

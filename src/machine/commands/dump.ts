@@ -4,6 +4,7 @@ import type { Argv } from '../../base/argv.ts'
 import { limits } from '../../base/limits.ts'
 import type { CommandSpec, Occasion } from '../command.ts'
 import { clampToSafe, parseInteger } from '../integers.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import {
   bulk,
@@ -125,10 +126,11 @@ function applyRestore(state: Keyspace, args: RestoreArgs, at: Occasion): Reply {
   if (expiry === null) return badExpiry
   // Over already: as if it had been restored and had expired.
   if (expiry !== 0 && expiry <= at.now) {
-    state.delete(key)
+    if (state.delete(key)) state.notify(EVENT.GENERIC, 'del', key)
     return OK
   }
   place(state, key, value, expiry)
+  state.notify(EVENT.GENERIC, 'restore', key)
   if (idle !== null) state.leaveIdle(key, Math.min(idle * MS_PER_SECOND, Number.MAX_SAFE_INTEGER))
   return OK
 }

@@ -4,6 +4,7 @@ import type { Argv } from '../../base/argv.ts'
 import type { Ms } from '../../base/types.ts'
 import type { CommandSpec, Occasion } from '../command.ts'
 import { parseInteger } from '../integers.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { type ErrorReply, fail, integer, notInteger, ONE, type Reply, ZERO } from '../reply.ts'
 import { expiryAt, type TimeUnit, toSeconds } from '../types/expiry.ts'
@@ -63,14 +64,32 @@ function isAllowed(when: Conditions, current: Ms, wanted: Ms): boolean {
   return !(when.lt && current !== 0 && wanted >= current)
 }
 
+/** Lets `key`, which is there, die at `expiry`; at once if that is past. */
+export function expireKey(state: Keyspace, key: string, expiry: Ms, at: Occasion): void {
+  if (expiry <= at.now) {
+    state.delete(key)
+    state.notify(EVENT.GENERIC, 'del', key)
+    return
+  }
+  state.setExpiry(key, expiry)
+  state.notify(EVENT.GENERIC, 'expire', key)
+}
+
+/** Lets `key` live. @returns false: it is not there, or lived for ever before */
+export function persistKey(state: Keyspace, key: string): boolean {
+  if (state.expiry(key) === 0) return false
+  state.setExpiry(key, 0)
+  state.notify(EVENT.GENERIC, 'persist', key)
+  return true
+}
+
 function expireAs(command: string, unit: TimeUnit, isRelative: boolean) {
   const invalid = invalidExpireTime(command)
   return (state: Keyspace, { key, value, when }: ExpireArgs, at: Occasion): Reply => {
     const expiry = expiryAt(value, unit, isRelative ? at.now : 0)
     if (expiry === null) return invalid
     if (!state.has(key) || !isAllowed(when, state.expiry(key), expiry)) return ZERO
-    if (expiry <= at.now) state.delete(key)
-    else state.setExpiry(key, expiry)
+    expireKey(state, key, expiry, at)
     return ONE
   }
 }
@@ -124,16 +143,15 @@ const persist: CommandSpec<string> = {
   since: '2.2.0',
   summary: 'Removes the expiration time of a key.',
   parse: argv => argv.latin1(1),
-  apply(state, key) {
-    if (state.expiry(key) === 0) return ZERO
-    state.setExpiry(key, 0)
-    return ONE
-  },
+  apply: (state, key) => (persistKey(state, key) ? ONE : ZERO),
 }
 
 function queryExpiry(answer: (expiry: Ms, now: Ms) => number) {
   return (state: Keyspace, key: string, at: Occasion): Reply => {
-    if (!state.has(key)) return NO_KEY
+    if (!state.has(key)) {
+      state.miss(key)
+      return NO_KEY
+    }
     const expiry = state.expiry(key)
     return expiry === 0 ? NO_EXPIRY : integer(answer(expiry, at.now))
   }

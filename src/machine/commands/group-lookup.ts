@@ -1,8 +1,10 @@
 // The way from a key and a group's name to the group, and what is said where it is missing.
 
+import type { Ms } from '../../base/types.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { type ErrorReply, fail, type Reply, wrongType } from '../reply.ts'
-import type { Group } from '../types/group.ts'
+import type { Consumer, Group } from '../types/group.ts'
 import type { Stream } from '../types/stream.ts'
 
 /** A name (latin1) as errors repeat it: as UTF-8, on one line. */
@@ -18,10 +20,25 @@ export type Found = { readonly stream: Stream; readonly group: Group }
 export function findGroup(state: Keyspace, key: string, name: string): Found | ErrorReply {
   const stream = state.stream(key)
   if (stream === 'wrong-type') return wrongType
+  if (stream === null) state.missInWrite(key)
   const group = stream?.groups.get(name)
   if (stream === null || group === undefined)
     return fail(`NOGROUP No such key '${shown(key)}' or consumer group '${shown(name)}'`)
   return { stream, group }
+}
+
+/** The consumer who calls now; made if it is not there. */
+export function callingConsumer(
+  state: Keyspace,
+  key: string,
+  group: Group,
+  name: string,
+  now: Ms,
+): Consumer {
+  const isNew = group.consumer(name) === null
+  const consumer = group.seen(name, now)
+  if (isNew) state.notify(EVENT.STREAM, 'xgroup-createconsumer', key)
+  return consumer
 }
 
 /** The error of commands that found the key but not the group. */

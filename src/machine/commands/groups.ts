@@ -5,6 +5,7 @@
 import type { Argv } from '../../base/argv.ts'
 import type { CommandSpec, Occasion } from '../command.ts'
 import { parseInteger } from '../integers.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import {
   type ErrorReply,
@@ -90,6 +91,7 @@ function applyCreate(state: Keyspace, { argv, makeStream, entriesRead }: XgroupA
   }
   if (stream.groups.has(name)) return busyGroup
   stream.setGroup(name, new Group(given ?? stream.lastId, capped(entriesRead, stream)))
+  state.notify(EVENT.STREAM, 'xgroup-create', key)
   return OK
 }
 
@@ -111,6 +113,7 @@ function applySetid(state: Keyspace, { argv, entriesRead }: XgroupArgs): Reply {
   if (id === null) return invalidStreamId
   found.group.lastId = id
   found.group.entriesRead = capped(entriesRead, found.stream)
+  state.notify(EVENT.STREAM, 'xgroup-setid', argv.latin1(2))
   return OK
 }
 
@@ -122,6 +125,7 @@ function applyDestroy(state: Keyspace, argv: Argv): Reply {
   if (!stream.deleteGroup(argv.latin1(3))) return ZERO
   // Readers that wait for the group run again and learn that it is gone. To WATCH it is no change.
   state.wake(key)
+  state.notify(EVENT.STREAM, 'xgroup-destroy', key)
   return ONE
 }
 
@@ -131,12 +135,18 @@ function applyCreateConsumer(state: Keyspace, argv: Argv, at: Occasion): Reply {
   const name = argv.latin1(4)
   if (found.group.consumer(name) !== null) return ZERO
   found.group.createConsumer(name, at.now)
+  state.notify(EVENT.STREAM, 'xgroup-createconsumer', argv.latin1(2))
   return ONE
 }
 
 function applyDeleteConsumer(state: Keyspace, argv: Argv): Reply {
   const found = located(state, argv)
-  return 'kind' in found ? found : integer(found.group.deleteConsumer(argv.latin1(4)))
+  if ('kind' in found) return found
+  const name = argv.latin1(4)
+  if (found.group.consumer(name) === null) return ZERO
+  const pending = found.group.deleteConsumer(name)
+  state.notify(EVENT.STREAM, 'xgroup-delconsumer', argv.latin1(2))
+  return integer(pending)
 }
 
 const asIs = (argv: Argv): Argv => argv

@@ -6,6 +6,7 @@
 import type { Argv } from '../../base/argv.ts'
 import { type CommandSpec, isError } from '../command.ts'
 import { globMatch } from '../glob.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import {
   array,
@@ -34,13 +35,20 @@ function keyReply(key: string): Reply {
 
 function deleteKeys(state: Keyspace, keys: readonly string[]): Reply {
   let deleted = 0
-  for (const key of keys) if (state.delete(key)) deleted += 1
+  for (const key of keys) {
+    if (!state.delete(key)) continue
+    state.notify(EVENT.GENERIC, 'del', key)
+    deleted += 1
+  }
   return integer(deleted)
 }
 
 function countKeys(state: Keyspace, keys: readonly string[]): Reply {
   let found = 0
-  for (const key of keys) if (state.use(key)) found += 1
+  for (const key of keys) {
+    if (state.use(key)) found += 1
+    else state.miss(key)
+  }
   return integer(found)
 }
 
@@ -105,7 +113,11 @@ const type: CommandSpec<string> = {
   summary: 'Determines the type of value stored at a key.',
   complexity: 'O(1)',
   parse: argv => argv.latin1(1),
-  query: (state, key) => ({ kind: 'simple', text: state.typeOf(key) ?? 'none' }),
+  query(state, key) {
+    const found = state.typeOf(key)
+    if (found === null) state.miss(key)
+    return { kind: 'simple', text: found ?? 'none' }
+  },
 }
 
 const dbsize: CommandSpec<null> = {
@@ -139,7 +151,7 @@ const keys: CommandSpec<string> = {
   query(state, pattern) {
     const found: Reply[] = []
     state.scan(0, Number.POSITIVE_INFINITY, key => {
-      if (globMatch(pattern, key)) found.push(keyReply(key))
+      if (pattern === '*' || globMatch(pattern, key)) found.push(keyReply(key))
     })
     return array(found)
   },

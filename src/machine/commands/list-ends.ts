@@ -3,6 +3,7 @@
 import type { Argv } from '../../base/argv.ts'
 import type { Occasion } from '../command.ts'
 import { clampToSafe, parseInteger } from '../integers.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { bulk, type ErrorReply, NULL, OK, type Reply, syntaxError } from '../reply.ts'
 import { Words } from '../types/element.ts'
@@ -39,10 +40,15 @@ export function parseCount(
   return value === null || value < min ? refusal : clampToSafe(value)
 }
 
-/** Removes the key of a list that lost its last element: lists are never empty. */
-export function dropIfEmpty(state: Keyspace, key: string, list: List): void {
-  if (list.length === 0) state.delete(key)
-  else state.noteChange(key)
+/** `event` took elements from a list. Removes its key with the last of them: lists are never empty. */
+export function noteTaken(state: Keyspace, key: string, list: List, event: string): void {
+  state.notify(EVENT.LIST, event, key)
+  if (list.length > 0) {
+    state.noteChange(key)
+    return
+  }
+  state.delete(key)
+  state.notify(EVENT.GENERIC, 'del', key)
 }
 
 /** Takes one element of the list at `key`. */
@@ -56,7 +62,7 @@ export function takeOne(
   const reply = !at.asked ? OK : bulk(atHead ? list.headWord() : list.tailWord())
   if (atHead) list.takeHead(1, null)
   else list.takeTail(1, null)
-  dropIfEmpty(state, key, list)
+  noteTaken(state, key, list, atHead ? 'lpop' : 'rpop')
   return reply
 }
 
@@ -73,6 +79,6 @@ export function takeSome(
   const words = at.asked ? wordsFor(list, few) : null
   if (atHead) list.takeHead(few, words)
   else list.takeTail(few, words)
-  if (few > 0) dropIfEmpty(state, key, list)
+  if (few > 0) noteTaken(state, key, list, atHead ? 'lpop' : 'rpop')
   return words === null ? NULL : bulksOf(words)
 }

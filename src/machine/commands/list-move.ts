@@ -8,6 +8,7 @@ import type { Argv } from '../../base/argv.ts'
 import { Wait } from '../../base/wait.ts'
 import { type CommandSpec, type Feed, isError, type KeySpec, type Occasion } from '../command.ts'
 import { parseTimeoutSeconds } from '../integers.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import {
   bulk,
@@ -22,7 +23,7 @@ import {
 import type { Words } from '../types/element.ts'
 import { List } from '../types/list.ts'
 import { keyAt } from './facts.ts'
-import { dropIfEmpty, parseCount, parseSide, wordsFor } from './list-ends.ts'
+import { noteTaken, parseCount, parseSide, wordsFor } from './list-ends.ts'
 
 const countTooSmall = fail('ERR count should be greater than 0')
 
@@ -70,9 +71,15 @@ function move(state: Keyspace, args: MoveArgs, at: Occasion): Reply | Wait {
   const destination = found ?? makeList(state, args.destination)
   if (args.toHead) destination.pushHead(word, 0, word.length)
   else destination.pushTail(word, 0, word.length)
-  dropIfEmpty(state, args.source, source)
-  state.touch(args.destination)
+  noteMove(state, args, source)
   return bulk(word)
+}
+
+/** Elements went from `source` to the destination. */
+function noteMove(state: Keyspace, args: MoveArgs, source: List): void {
+  state.notify(EVENT.LIST, args.toHead ? 'lpush' : 'rpush', args.destination)
+  noteTaken(state, args.source, source, args.fromHead ? 'lpop' : 'rpop')
+  state.touch(args.destination)
 }
 
 function makeList(state: Keyspace, key: string): List {
@@ -103,8 +110,7 @@ function moveMany(state: Keyspace, args: ManyArgs, at: Occasion): Reply | Wait {
     if (toHead) destination.pushHead(bytes, from, to)
     else destination.pushTail(bytes, from, to)
   }
-  dropIfEmpty(state, args.source, source)
-  state.touch(args.destination)
+  noteMove(state, args, source)
   return { kind: 'bulks', bytes, bounds }
 }
 

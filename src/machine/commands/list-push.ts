@@ -5,6 +5,7 @@
 
 import type { Argv } from '../../base/argv.ts'
 import type { CommandSpec, Feed } from '../command.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { integer, type Reply, wrongType, ZERO } from '../reply.ts'
 import { List } from '../types/list.ts'
@@ -25,6 +26,7 @@ function push(state: Keyspace, argv: Argv, atHead: boolean, makeList: boolean): 
     else list.pushTail(buffer, argv.from(i), argv.to(i))
   }
   state.touch(key)
+  state.notify(EVENT.LIST, atHead ? 'lpush' : 'rpush', key)
   return integer(list.length)
 }
 

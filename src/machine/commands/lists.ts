@@ -3,6 +3,7 @@
 import type { Argv } from '../../base/argv.ts'
 import type { CommandSpec, Feed } from '../command.ts'
 import { clampToSafe, parseInteger } from '../integers.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import {
   bulk,
@@ -21,7 +22,7 @@ import {
 } from '../reply.ts'
 import { encoded, isElement } from '../types/element.ts'
 import { keyAt } from './facts.ts'
-import { bulksOf, dropIfEmpty, wordsFor } from './list-ends.ts'
+import { bulksOf, noteTaken, wordsFor } from './list-ends.ts'
 import { lpos } from './lpos.ts'
 
 const outOfRange = fail('ERR index out of range')
@@ -138,6 +139,7 @@ function applyLset(state: Keyspace, argv: Argv): Reply {
   if (index < 0 || index >= list.length) return outOfRange
   list.set(index, argv.buffer, argv.from(3), argv.to(3))
   state.noteChange(key)
+  state.notify(EVENT.LIST, 'lset', key)
   return OK
 }
 
@@ -176,6 +178,7 @@ function applyLinsert(state: Keyspace, argv: Argv): Reply {
   else if (index === list.length) list.pushTail(argv.buffer, from, to)
   else list.insertBefore(index, argv.buffer, from, to)
   state.touch(key)
+  state.notify(EVENT.LIST, 'linsert', key)
   return integer(list.length)
 }
 
@@ -214,7 +217,7 @@ function applyLrem(state: Keyspace, { argv, count }: RemovalArgs): Reply {
   if (list === null) return ZERO
   const max = count === 0 ? list.length : Math.abs(count)
   const removed = list.remove(argv.buffer, argv.from(3), argv.to(3), max, count < 0)
-  if (removed > 0) dropIfEmpty(state, key, list)
+  if (removed > 0) noteTaken(state, key, list, 'lrem')
   return integer(removed)
 }
 
@@ -241,11 +244,14 @@ function applyLtrim(state: Keyspace, args: RangeArgs): Reply {
   const stop = Math.min(fromHead(args.stop, length), length - 1)
   if (start > stop) {
     state.delete(args.key)
+    state.notify(EVENT.LIST, 'ltrim', args.key)
+    state.notify(EVENT.GENERIC, 'del', args.key)
     return OK
   }
   list.takeHead(start, null)
   list.takeTail(length - 1 - stop, null)
   state.noteChange(args.key)
+  state.notify(EVENT.LIST, 'ltrim', args.key)
   return OK
 }
 

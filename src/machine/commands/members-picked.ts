@@ -8,6 +8,7 @@ import { limits } from '../../base/limits.ts'
 import type { Chance } from '../chance.ts'
 import type { CommandSpec } from '../command.ts'
 import { clampToSafe, parseInteger } from '../integers.ts'
+import { EVENT } from '../key-events.ts'
 import {
   array,
   EMPTY_ARRAY,
@@ -71,9 +72,11 @@ const spop: CommandSpec<PickArgs> = {
     if (wanted >= set.size) {
       set.each(visit)
       state.delete(key)
+      state.notify(EVENT.SET, 'spop', key)
+      state.notify(EVENT.GENERIC, 'del', key)
     } else {
       for (let left = wanted; left > 0; left -= 1) set.pop(at.chance, visit)
-      noteLoss(state, key, set)
+      noteLoss(state, key, set, 'spop')
     }
     return count === null ? (items[0] ?? NULL) : { kind: 'set', items }
   },

@@ -3,6 +3,7 @@
 import type { Argv } from '../../base/argv.ts'
 import { type CommandSpec, isError, type Occasion } from '../command.ts'
 import { globMatch } from '../glob.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import {
   array,
@@ -35,10 +36,15 @@ function create(state: Keyspace, key: string, at: Occasion): MemberSet {
   return set
 }
 
-/** `key`, whose set lost members, is changed, or gone with the last of them. */
-export function noteLoss(state: Keyspace, key: string, set: MemberSet): void {
-  if (set.size === 0) state.delete(key)
-  else state.noteChange(key)
+/** `key`, whose set lost members by `event`, is changed, or gone with the last of them. */
+export function noteLoss(state: Keyspace, key: string, set: MemberSet, event: string): void {
+  state.notify(EVENT.SET, event, key)
+  if (set.size > 0) {
+    state.noteChange(key)
+    return
+  }
+  state.delete(key)
+  state.notify(EVENT.GENERIC, 'del', key)
 }
 
 const FACTS = { group: 'set', since: '1.0.0', parse: (argv: Argv) => argv } as const
@@ -61,7 +67,10 @@ const sadd: CommandSpec<Argv> = {
     let added = 0
     for (let i = 2; i < argv.count; i += 1)
       if (set.add(argv.buffer, argv.from(i), argv.to(i))) added += 1
-    if (added > 0) state.noteChange(key)
+    if (added > 0) {
+      state.noteChange(key)
+      state.notify(EVENT.SET, 'sadd', key)
+    }
     return integer(added)
   },
 }
@@ -84,7 +93,7 @@ const srem: CommandSpec<Argv> = {
     let removed = 0
     for (let i = 2; i < argv.count; i += 1)
       if (set.remove(argv.buffer, argv.from(i), argv.to(i))) removed += 1
-    if (removed > 0) noteLoss(state, key, set)
+    if (removed > 0) noteLoss(state, key, set, 'srem')
     return integer(removed)
   },
 }
@@ -99,9 +108,12 @@ function applySmove(state: Keyspace, argv: Argv, at: Occasion): Reply {
   const { buffer } = argv
   if (source === target) return source.has(buffer, argv.from(3), argv.to(3)) ? ONE : ZERO
   if (!source.remove(buffer, argv.from(3), argv.to(3))) return ZERO
-  noteLoss(state, from, source)
+  noteLoss(state, from, source, 'srem')
   const set = target ?? create(state, to, at)
-  if (set.add(buffer, argv.from(3), argv.to(3))) state.noteChange(to)
+  if (set.add(buffer, argv.from(3), argv.to(3))) {
+    state.noteChange(to)
+    state.notify(EVENT.SET, 'sadd', to)
+  }
   return ONE
 }
 

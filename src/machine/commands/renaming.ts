@@ -3,6 +3,7 @@
 import type { Argv } from '../../base/argv.ts'
 import type { CommandSpec, KeySpec } from '../command.ts'
 import { parseInteger } from '../integers.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import {
   type ErrorReply,
@@ -36,6 +37,8 @@ function move(state: Keyspace, { from, to }: Names, value: Value): void {
   const expiry = state.expiry(from)
   state.delete(from)
   place(state, to, value, expiry)
+  state.notify(EVENT.GENERIC, 'rename_from', from)
+  state.notify(EVENT.GENERIC, 'rename_to', to)
 }
 
 function applyRename(state: Keyspace, names: Names): Reply {
@@ -110,8 +113,10 @@ function parseCopy(argv: Argv): CopyArgs | ErrorReply {
 
 function applyCopy(state: Keyspace, { from, to, replaces }: CopyArgs): Reply {
   const value = state.value(from)
+  if (value === null) state.miss(from)
   if (value === null || (!replaces && state.has(to))) return ZERO
   place(state, to, copyOf(value), state.expiry(from))
+  state.notify(EVENT.GENERIC, 'copy_to', to)
   return ONE
 }
 

@@ -31,7 +31,8 @@ export function parseScanOptions(
       if (value < 1) return syntaxError
       count = clampToSafe(value)
     } else if (argv.is(i, 'MATCH')) {
-      pattern = argv.latin1(i + 1)
+      const word = argv.latin1(i + 1)
+      pattern = word === '*' ? null : word
     } else if (takesType && argv.is(i, 'TYPE')) {
       type = argv.latin1(i + 1).toLowerCase()
     } else {

@@ -6,6 +6,7 @@
 import type { Argv } from '../../base/argv.ts'
 import type { Ms } from '../../base/types.ts'
 import { type CommandSpec, isError, type Occasion } from '../command.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import {
   type ErrorReply,
@@ -29,6 +30,7 @@ export function store(state: Keyspace, key: string, content: Content, expiry: Ms
   else text.set(content)
   state.noteChange(key)
   state.setExpiry(key, expiry)
+  state.notify(EVENT.STRING, 'set', key)
 }
 
 /** When a SET is done: always, if the key is there or not, if its value is the word that follows or another. */
@@ -125,12 +127,20 @@ function applySet(
   const old = state.text(key)
   const compares = condition === 'IFEQ' || condition === 'IFNE'
   if (old === 'wrong-type' && (returnsOld || compares)) return wrongType
+  if (returnsOld && old === null) state.miss(key)
   const reply = returnsOld && old !== null && old !== 'wrong-type' ? old.reply() : NULL
   if (!isMet(condition, old, comparand)) return reply
   if (keepsExpiry) expiry = state.expiry(key)
   // Told to be over already: as if it had been set and had expired.
-  if (expiry !== 0 && expiry <= at.now) state.delete(key)
-  else store(state, key, contentOf(argv, 2), expiry)
+  if (expiry !== 0 && expiry <= at.now) {
+    state.delete(key)
+    state.notify(EVENT.STRING, 'set', key)
+    state.notify(EVENT.GENERIC, 'expire', key)
+    state.notify(EVENT.EXPIRED, 'expired', key)
+  } else {
+    store(state, key, contentOf(argv, 2), expiry)
+    if (lifetime !== null) state.notify(EVENT.GENERIC, 'expire', key)
+  }
   return returnsOld ? reply : OK
 }
 
@@ -184,6 +194,7 @@ function setWith(command: string, lifetime: Lifetime) {
       const expiry = expiryOf(argv, 2, lifetime, at.now, command)
       if (typeof expiry !== 'number') return expiry
       store(state, argv.key(1), contentOf(argv, 3), expiry)
+      state.notify(EVENT.GENERIC, 'expire', argv.key(1))
       return OK
     },
   } as const
@@ -220,6 +231,7 @@ const getset: CommandSpec<Argv> = {
     const key = argv.key(1)
     const old = state.text(key)
     if (old === 'wrong-type') return wrongType
+    if (old === null) state.miss(key)
     const reply = old === null ? NULL : old.reply()
     store(state, key, contentOf(argv, 2), 0)
     return reply

@@ -3,6 +3,7 @@
 import type { Argv } from '../../base/argv.ts'
 import type { CommandSpec } from '../command.ts'
 import { parseInteger } from '../integers.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import {
   type ErrorReply,
@@ -76,7 +77,10 @@ const xdel: CommandSpec<XdelArgs> = {
     if (args.ids === null) return invalidStreamId
     let deleted = 0
     for (const id of args.ids) if (stream.delete(id)) deleted += 1
-    if (deleted > 0) state.noteChange(args.key)
+    if (deleted > 0) {
+      state.noteChange(args.key)
+      state.notify(EVENT.STREAM, 'xdel', args.key)
+    }
     return integer(deleted)
   },
 }
@@ -115,7 +119,10 @@ const xtrim: CommandSpec<XtrimArgs> = {
     if (stream === 'wrong-type') return wrongType
     if (stream === null) return ZERO
     const removed = args.trim.apply(stream)
-    if (removed > 0) state.noteChange(args.key)
+    if (removed > 0) {
+      state.noteChange(args.key)
+      state.notify(EVENT.STREAM, 'xtrim', args.key)
+    }
     return integer(removed)
   },
 }
@@ -174,6 +181,7 @@ function applyXsetid(state: Keyspace, args: XsetidArgs): Reply {
   stream.lastId = args.id
   if (args.entriesAdded !== null) stream.entriesAdded = args.entriesAdded
   if (!equalIds(args.maxDeletedId, MIN_ID)) stream.maxDeletedId = args.maxDeletedId
+  state.notify(EVENT.STREAM, 'xsetid', args.key)
   return OK
 }
 

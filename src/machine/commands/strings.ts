@@ -3,6 +3,7 @@
 import type { Argv } from '../../base/argv.ts'
 import { limits } from '../../base/limits.ts'
 import type { CommandSpec, KeySpec, Occasion } from '../command.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import {
   array,
@@ -18,6 +19,7 @@ import {
   ZERO,
 } from '../reply.ts'
 import { contentOf, Text } from '../types/text.ts'
+import { expireKey, persistKey } from './expire.ts'
 import { keyAt, keysFrom } from './facts.ts'
 import { expiryOf, type Lifetime, lifetimeAt } from './lifetime.ts'
 import { store } from './set.ts'
@@ -94,8 +96,12 @@ const getdel: CommandSpec<string> = {
   apply(state, key) {
     const text = state.text(key)
     if (text === 'wrong-type') return wrongType
-    if (text === null) return NULL
+    if (text === null) {
+      state.miss(key)
+      return NULL
+    }
     state.delete(key)
+    state.notify(EVENT.GENERIC, 'del', key)
     return text.reply()
   },
 }
@@ -133,13 +139,15 @@ function applyGetex(state: Keyspace, args: GetexArgs, at: Occasion): Reply {
   const key = argv.key(1)
   const text = state.text(key)
   if (text === 'wrong-type') return wrongType
-  if (text === null) return NULL
-  if (persists) state.setExpiry(key, 0)
+  if (text === null) {
+    state.miss(key)
+    return NULL
+  }
+  if (persists) persistKey(state, key)
   if (lifetime === null) return text.reply()
   const expiry = expiryOf(argv, args.lifetimeAt, lifetime, at.now, 'getex')
   if (typeof expiry !== 'number') return expiry
-  if (expiry <= at.now) state.delete(key)
-  else state.setExpiry(key, expiry)
+  expireKey(state, key, expiry, at)
   return text.reply()
 }
 
@@ -177,11 +185,13 @@ const append: CommandSpec<Argv> = {
     if (text === 'wrong-type') return wrongType
     if (text === null) {
       state.put(key, new Text(contentOf(argv, 2)))
+      state.notify(EVENT.STRING, 'append', key)
       return integer(argv.length(2))
     }
     if (text.length + argv.length(2) > limits.valueBytesMax) return tooLong
     text.append(argv, 2)
     state.noteChange(key)
+    state.notify(EVENT.STRING, 'append', key)
     return integer(text.length)
   },
 }

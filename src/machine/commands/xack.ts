@@ -15,6 +15,7 @@ const ids: StreamId[] = []
 function applyXack(state: Keyspace, argv: Argv): Reply {
   const stream = state.stream(argv.latin1(1))
   if (stream === 'wrong-type') return wrongType
+  if (stream === null) state.missInWrite(argv.latin1(1))
   const group = stream?.groups.get(argv.latin1(2))
   if (group === undefined) return ZERO
   ids.length = 0

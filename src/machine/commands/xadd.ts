@@ -5,6 +5,7 @@
 
 import type { Argv } from '../../base/argv.ts'
 import type { CommandSpec, Occasion } from '../command.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { type ErrorReply, fail, invalidStreamId, NULL, type Reply, wrongType } from '../reply.ts'
 import { hashFields } from '../types/field-hash.ts'
@@ -178,8 +179,12 @@ function applyXadd(state: Keyspace, args: XaddArgs, at: Occasion): Reply {
   if (id === null) return notAboveTop
   stream.append(id, argv, args.firstField)
   if (args.producer > 0) remember(stream, args, id, at.now)
-  args.trim.apply(stream)
+  const trimmed = args.trim.apply(stream)
   state.touch(key)
+  if (state.listener !== null) {
+    state.notify(EVENT.STREAM, 'xadd', key)
+    if (trimmed > 0) state.notify(EVENT.STREAM, 'xtrim', key)
+  }
   return { kind: 'id', id }
 }
 

@@ -6,6 +6,7 @@
 import type { Argv } from '../../base/argv.ts'
 import { type CommandSpec, isError } from '../command.ts'
 import { parseInteger } from '../integers.ts'
+import { EVENT } from '../key-events.ts'
 import type { Keyspace } from '../keyspace.ts'
 import {
   array,
@@ -85,6 +86,11 @@ function remove(stream: Stream, id: StreamId, policy: RefPolicy, references: Ref
   return stream.delete(id) ? ONE : GONE
 }
 
+function noteDeleted(state: Keyspace, key: string): void {
+  state.noteChange(key)
+  state.notify(EVENT.STREAM, 'xdel', key)
+}
+
 function applyXdelex(state: Keyspace, removal: Removal): Reply {
   const stream = state.stream(removal.argv.latin1(1))
   if (stream === 'wrong-type') return wrongType
@@ -94,7 +100,7 @@ function applyXdelex(state: Keyspace, removal: Removal): Reply {
   const references = new References(stream)
   const before = stream.length
   const items = ids.map(id => remove(stream, id, removal.policy, references))
-  if (stream.length < before) state.noteChange(removal.argv.latin1(1))
+  if (stream.length < before) noteDeleted(state, removal.argv.latin1(1))
   return array(items)
 }
 
@@ -129,7 +135,7 @@ function applyXackdel(state: Keyspace, argv: Argv): Reply {
     return remove(stream, id, removal.policy, references) === KEPT ? KEPT : ONE
   })
   // What is only acknowledged is no change to WATCH.
-  if (stream.length < before) state.noteChange(argv.latin1(1))
+  if (stream.length < before) noteDeleted(state, argv.latin1(1))
   return array(items)
 }
 

@@ -27,7 +27,7 @@ import { parseId } from '../types/id-text.ts'
 import type { Stream } from '../types/stream.ts'
 import { equalIds, MAX_ID, type StreamId } from '../types/stream-id.ts'
 import { keysAfterStreams } from './facts.ts'
-import { nameReply, shown } from './group-lookup.ts'
+import { callingConsumer, nameReply, shown } from './group-lookup.ts'
 import { claimIdle, deliverNew, history, nextDue } from './group-reading.ts'
 import {
   checkReadLimits,
@@ -167,6 +167,7 @@ function findSources(state: Keyspace, args: XreadgroupArgs): Source[] | ErrorRep
   for (const [i, key] of args.keys.entries()) {
     const stream = state.stream(key)
     if (stream === 'wrong-type') return wrongType
+    if (stream === null) state.missInWrite(key)
     const group = stream?.groups.get(args.group)
     if (stream === null || group === undefined)
       return fail(
@@ -181,13 +182,14 @@ function findSources(state: Keyspace, args: XreadgroupArgs): Source[] | ErrorRep
 
 /** What one source has for the consumer; null: nothing, and history always has something. */
 function read(
+  state: Keyspace,
   source: Source,
   args: XreadgroupArgs,
   budget: ReadBudget,
   at: Occasion,
 ): Reply | null {
   const { stream, group, after } = source
-  const consumer = group.seen(args.consumer, at.now)
+  const consumer = callingConsumer(state, source.key, group, args.consumer, at.now)
   budget.beginStream(source.key)
   const reading = { stream, group, consumer, count: args.count, budget, at }
   if (after !== 'new') return array(history(reading, after))
@@ -219,7 +221,7 @@ function applyXreadgroup(state: Keyspace, args: XreadgroupArgs, at: Occasion): R
   const budget = new ReadBudget(args)
   for (const source of sources) {
     if (budget.isSpent) break
-    const entries = read(source, args, budget, at)
+    const entries = read(state, source, args, budget, at)
     if (entries === null) continue
     items.push(nameReply(source.key), entries)
     if (source.group.isAwaited) {

@@ -18,7 +18,7 @@ import { dump } from '../../../src/machine/types/dump.ts'
 import { Runner, restored, snapshotBytes } from '../../unit/machine/run.ts'
 
 const PATH = new URL('./machine.hex', import.meta.url)
-const NEWEST = 3
+const NEWEST = 4
 
 /** Streams with groups, pending entries and gaps, a dead key, a producer: what every version can hold. */
 function streams(): Runner {
@@ -116,6 +116,11 @@ test('a snapshot of values of every type is the one that was released', () => {
   const old = frozen().get(EVERY_TYPE) ?? assert.fail('it is frozen')
   assert.equal(old.toString('hex'), bytes.toString('hex'))
   assert.deepEqual(snapshotBytes(restored(old)), bytes)
+})
+
+test('values of every type, as version 3 wrote them, are read', () => {
+  const old = frozen().get('snapshot of version 3, every type') ?? assert.fail('it is frozen')
+  assert.deepEqual(snapshotBytes(restored(old)), snapshotBytes(everyType().machine))
 })
 
 const DUMPED = ['number', 'bytes', 'list', 'few', 'jobs', 'limited']

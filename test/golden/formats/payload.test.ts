@@ -44,7 +44,7 @@ function payload(): Buffer {
   )
   add(whole([['DEL', 's']], 's'), null)
   // A first call would be refused for the type of the key; this one waits on.
-  batch.addAgain(ASKER, 0, Argv.of('BLPOP', 's', '0'))
+  batch.addAgain(ASKER, 0, Argv.of('BLPOP', 's', '0'), null)
   return batch.seal(1_700_000_000_000).payload
 }
 

@@ -324,6 +324,7 @@ export class Rig {
 
   #watch(shard: RigShard): void {
     shard.machine.observer = this.broker.meter
+    this.broker.keyspaceEvents.attach({ replica: shard, machine: shard.machine })
     shard.settling = askers => this.broker.meter.settling(askers)
   }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Expiries, NO_PLACE } from '../../../src/machine/expiries.ts'
-import type { Holder } from '../../../src/machine/keyspace.ts'
+import type { Holder } from '../../../src/machine/holder.ts'
 import { Stream } from '../../../src/machine/types/stream.ts'
 
 function holder(number: number, expiry: number): Holder {

@@ -49,6 +49,8 @@ export function plain(reply: Reply | Wait): unknown {
           'latin1',
         ),
       )
+    case 'pushes':
+      return reply.pushes.map(items => items.map(plain))
     default:
       return reply.items.map(plain)
   }

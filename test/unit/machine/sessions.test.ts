@@ -100,7 +100,7 @@ test('large replies are forgotten sooner, and a reply owns its bytes', () => {
   assert.deepEqual(shard.send({ sequence: 3, words: history }), [FORGOTTEN])
 })
 
-test('a command that waits is not remembered', () => {
+test('the reply of a command that waits is not remembered', () => {
   const shard = new Shard()
   shard.send({ sequence: 1, words: ['XGROUP', 'CREATE', 'k', 'g', '0', 'MKSTREAM'] })
   const read = {
@@ -111,6 +111,33 @@ test('a command that waits is not remembered', () => {
   shard.send({ sequence: 3, words: ['XADD', 'k', '5-5', 'f', 'v'] })
   assert.deepEqual(shard.send(read), [['k', [['5-5', ['f', 'v']]]]])
   assert.deepEqual(shard.send(read), [['k', [['5-5', ['f', 'v']]]]])
+})
+
+test('a command that waits is done when it comes again, however many numbers came between', () => {
+  const shard = new Shard()
+  const pop = { sequence: 1, words: ['BLPOP', 'l', '0'] }
+  assert.deepEqual(shard.send(pop), ['wait 0 l'])
+  for (let i = 2; i < 1200; i += 1) shard.send({ sequence: i })
+  const copy = new Shard()
+  copy.machine = restored(snapshotBytes(shard.machine))
+  copy.index = shard.index
+  for (const each of [shard, copy]) {
+    assert.deepEqual(each.send(pop), ['wait 0 l'])
+    each.send({ sequence: 1200, words: ['RPUSH', 'l', 'a', 'b'] })
+    assert.deepEqual(each.send(pop), [['l', 'a']])
+    assert.deepEqual(each.send(pop), [['l', 'a']], 'now it is remembered')
+    for (let i = 1201; i < 2500; i += 1) each.send({ sequence: i })
+    assert.deepEqual(each.send(pop), [FORGOTTEN])
+  }
+})
+
+test('so many waits are known of a producer, and no more', () => {
+  const shard = new Shard()
+  const pop = (sequence: number) => ({ sequence, words: ['BLPOP', 'l', '0'] })
+  for (let i = 1; i <= 300; i += 1) shard.send(pop(i))
+  for (let i = 301; i < 1700; i += 1) shard.send({ sequence: i })
+  assert.deepEqual(shard.send(pop(44)), [FORGOTTEN])
+  assert.deepEqual(shard.send(pop(45)), ['wait 0 l'])
 })
 
 test('the producer that was silent for the longest is forgotten first', () => {

@@ -75,7 +75,7 @@ class Rig {
       const argv = Argv.of(...(this.entries.at(-1)?.[i] ?? '').split(' '))
       if (!(outcome instanceof Wait)) asker.answer(ticket, outcome)
       else if (asker instanceof Waiter) asker.stillWaits(outcome)
-      else this.waiters.add(asker, ticket, outcome, { argv })
+      else this.waiters.add(asker, ticket, outcome, { argv, producer: null })
     }
     this.lines.move(0, true)
   }
@@ -210,9 +210,10 @@ test('what waited is not run for a client that went before its entry was sealed'
   const gone = new Client()
   const argv = Argv.of('BLPOP', 'l', '0')
   const wait = new Wait(['l'], 0, 'list')
-  rig.waiters.add(gone, 1, wait, { argv })
-  rig.waiters.add(rig.client, 2, wait, { argv })
-  rig.waiters.add(gone, 3, wait, { argv })
+  const producer = (sequence: number) => ({ id: 'p', epoch: 1, sequence })
+  rig.waiters.add(gone, 1, wait, { argv, producer: producer(1) })
+  rig.waiters.add(rig.client, 2, wait, { argv, producer: producer(2) })
+  rig.waiters.add(gone, 3, wait, { argv, producer: null })
   rig.say('RPUSH', 'l', 'a', 'b', 'c')
   rig.say('RPUSH', 'm', 'd')
   gone.closed = true
@@ -222,4 +223,17 @@ test('what waited is not run for a client that went before its entry was sealed'
   assert.deepEqual(gone.heard, [])
   assert.deepEqual(rig.client.heard, ['1=3', '2=["l","a"]', '2=1'])
   assert.equal(rig.machine.servable('l'), 2)
+})
+
+test('what waited keeps its number of its producer: asked once more it takes nothing more', () => {
+  const rig = new Rig()
+  const argv = Argv.of('BLPOP', 'l', '0')
+  const producer = { id: 'p', epoch: 3, sequence: 7 }
+  rig.waiters.add(rig.client, 1, new Wait(['l'], 0, 'list'), { argv, producer })
+  rig.say('RPUSH', 'l', 'a', 'b')
+  rig.settle()
+  rig.buffer.add(rig.client, 9, argv, producer)
+  rig.settle()
+  assert.deepEqual(rig.client.heard, ['1=2', '1=["l","a"]', '9=["l","a"]'])
+  assert.equal(rig.machine.servable('l'), 1)
 })

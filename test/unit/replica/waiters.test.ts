@@ -48,7 +48,7 @@ class Client implements Asker<string> {
 }
 
 const query = { run: () => new Wait(['k'], 0) }
-const write = { argv: Argv.of('XREADGROUP') }
+const write = { argv: Argv.of('XREADGROUP'), producer: null }
 
 const none = (): void => {}
 

@@ -9,7 +9,14 @@ import { SimNetwork } from '../../sim/network.ts'
 import { Prng } from '../../sim/prng.ts'
 import { Scheduler } from '../../sim/scheduler.ts'
 
-const EMPTY: Envelope = { messages: [], chunks: [], acks: [], leads: [], facts: Buffer.alloc(0) }
+const EMPTY: Envelope = {
+  messages: [],
+  chunks: [],
+  acks: [],
+  leads: [],
+  facts: Buffer.alloc(0),
+  pubsub: Buffer.alloc(0),
+}
 
 test('events run by time, and at one time in the order they were asked for', () => {
   const scheduler = new Scheduler()

@@ -15,6 +15,7 @@ function message(reply: Reply): Message {
 
 function kind(reply: Reply): Message['kind'] {
   switch (reply.kind) {
+    case 'pushes':
     case 'null':
     case 'null-array':
       return { $case: 'nullValue', value: {} }

@@ -10,7 +10,7 @@ import {
   isEnvelopeFrame,
 } from '../../../../src/doors/peer/codec.ts'
 import { WireError } from '../../../../src/doors/peer/wire.ts'
-import { ReceiveResponse } from '../../../../src/gen/slotcast/peer/v1/peer.ts'
+import { PubSub, ReceiveResponse } from '../../../../src/gen/slotcast/peer/v1/peer.ts'
 import type { ConfState, Entry, Message, MessageType } from '../../../../src/raft/message.ts'
 import type { Envelope } from '../../../../src/replica/ports.ts'
 
@@ -68,6 +68,19 @@ const message: fc.Arbitrary<Message> = fc.record({
   context: fc.option(bytes),
   responses: fc.constant([]),
 })
+/** What the desk would put there, in the generated code's bytes. */
+const pubsub = fc
+  .array(
+    fc.record({ channel: bytes, payload: bytes, sequence: number.filter(n => n > 0).map(BigInt) }),
+    {
+      maxLength: 3,
+    },
+  )
+  .map(publications =>
+    publications.length === 0
+      ? Buffer.alloc(0)
+      : Buffer.from(PubSub.encode({ interest: undefined, publications, ask: false }).finish()),
+  )
 const envelope: fc.Arbitrary<Envelope> = fc.record({
   messages: fc.array(fc.record({ shard: small, message }), { maxLength: 4 }),
   chunks: fc.array(
@@ -97,6 +110,7 @@ const envelope: fc.Arbitrary<Envelope> = fc.record({
     { maxLength: 3 },
   ),
   facts: bytes,
+  pubsub,
 })
 
 const runs = { seed: 20, numRuns: 400 }
@@ -119,6 +133,7 @@ function sample(data: Uint8Array): Envelope {
     acks: [],
     leads: [{ shard: 2, term: 3, applied: 9, digest: 5 }],
     facts: Buffer.alloc(0),
+    pubsub: Buffer.alloc(0),
   }
 }
 

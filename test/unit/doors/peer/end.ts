@@ -132,5 +132,6 @@ export function append(index: number, data = Buffer.from(`entry ${index}`)): Env
     acks: [],
     leads: [],
     facts: Buffer.alloc(0),
+    pubsub: Buffer.alloc(0),
   }
 }

@@ -304,6 +304,48 @@ export interface Envelope {
   leads: Lead[];
   /** Who the sender is, in the caretaker's encoding; sent when the link came up. */
   facts: Buffer;
+  /** What the sender's clients publish, and what they listen to. */
+  pubsub: PubSub | undefined;
+}
+
+/** Pub/sub between two nodes, of one turn. At most once: what is lost is not sent again. */
+export interface PubSub {
+  /** What changed of what somebody on the sender listens to. */
+  interest:
+    | Interest
+    | undefined;
+  /** Messages on channels that somebody on the receiver listens to, in the order of publishing. */
+  publications: Publication[];
+  /** The receiver is to tell all of its interest: the sender may have missed a change. */
+  ask: boolean;
+}
+
+/** What somebody on a node began to listen to, or nobody does any more. */
+export interface Interest {
+  /** What was said before is void: this is all. */
+  anew: boolean;
+  /** Hashes of channels, 52 bits each. Two channels with one hash cost a message that nobody wants. */
+  channels: bigint[];
+  /** Hashes of channels that nobody listens to any more. */
+  leftChannels: bigint[];
+  /** Glob patterns, at most 1 KiB each. */
+  patterns: Buffer[];
+  /** Patterns that nobody listens to any more. */
+  leftPatterns: Buffer[];
+  /** Counts the sender's changes, from a random number on. Told now and then without a change. */
+  version: bigint;
+  /** The version that the change was made to, absent where it is anew. Who has another one asks. */
+  base: bigint;
+}
+
+/** A message that a client published on a channel. */
+export interface Publication {
+  /** The channel's name, at most 64 KiB and a little. */
+  channel: Buffer;
+  /** What was published, at most 16 MiB. */
+  payload: Buffer;
+  /** Counts the messages on this channel that were published on the sender; from 1 again after a restart. */
+  sequence: bigint;
 }
 
 /** A message of one shard's Raft group. Fields that a type does not use are absent. */
@@ -969,7 +1011,7 @@ export const Goodbye: MessageFns<Goodbye> = {
 };
 
 function createBaseEnvelope(): Envelope {
-  return { messages: [], chunks: [], acks: [], leads: [], facts: Buffer.alloc(0) };
+  return { messages: [], chunks: [], acks: [], leads: [], facts: Buffer.alloc(0), pubsub: undefined };
 }
 
 export const Envelope: MessageFns<Envelope> = {
@@ -988,6 +1030,9 @@ export const Envelope: MessageFns<Envelope> = {
     }
     if (message.facts.length !== 0) {
       writer.uint32(42).bytes(message.facts);
+    }
+    if (message.pubsub !== undefined) {
+      PubSub.encode(message.pubsub, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -1045,6 +1090,14 @@ export const Envelope: MessageFns<Envelope> = {
             message.facts = Buffer.from(reader.bytes());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.pubsub = PubSub.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1064,6 +1117,7 @@ export const Envelope: MessageFns<Envelope> = {
       acks: globalThis.Array.isArray(object?.acks) ? object.acks.map((e: any) => SnapshotAck.fromJSON(e)) : [],
       leads: globalThis.Array.isArray(object?.leads) ? object.leads.map((e: any) => Lead.fromJSON(e)) : [],
       facts: isSet(object.facts) ? Buffer.from(bytesFromBase64(object.facts)) : Buffer.alloc(0),
+      pubsub: isSet(object.pubsub) ? PubSub.fromJSON(object.pubsub) : undefined,
     };
   },
 
@@ -1084,6 +1138,9 @@ export const Envelope: MessageFns<Envelope> = {
     if (message.facts.length !== 0) {
       obj.facts = base64FromBytes(message.facts);
     }
+    if (message.pubsub !== undefined) {
+      obj.pubsub = PubSub.toJSON(message.pubsub);
+    }
     return obj;
   },
 
@@ -1097,6 +1154,433 @@ export const Envelope: MessageFns<Envelope> = {
     message.acks = object.acks?.map((e) => SnapshotAck.fromPartial(e)) || [];
     message.leads = object.leads?.map((e) => Lead.fromPartial(e)) || [];
     message.facts = object.facts ?? Buffer.alloc(0);
+    message.pubsub = (object.pubsub !== undefined && object.pubsub !== null)
+      ? PubSub.fromPartial(object.pubsub)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePubSub(): PubSub {
+  return { interest: undefined, publications: [], ask: false };
+}
+
+export const PubSub: MessageFns<PubSub> = {
+  encode(message: PubSub, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.interest !== undefined) {
+      Interest.encode(message.interest, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.publications) {
+      Publication.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.ask !== false) {
+      writer.uint32(24).bool(message.ask);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PubSub {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePubSub();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.interest = Interest.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.publications.push(Publication.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ask = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PubSub {
+    return {
+      interest: isSet(object.interest) ? Interest.fromJSON(object.interest) : undefined,
+      publications: globalThis.Array.isArray(object?.publications)
+        ? object.publications.map((e: any) => Publication.fromJSON(e))
+        : [],
+      ask: isSet(object.ask) ? globalThis.Boolean(object.ask) : false,
+    };
+  },
+
+  toJSON(message: PubSub): unknown {
+    const obj: any = {};
+    if (message.interest !== undefined) {
+      obj.interest = Interest.toJSON(message.interest);
+    }
+    if (message.publications?.length) {
+      obj.publications = message.publications.map((e) => Publication.toJSON(e));
+    }
+    if (message.ask !== false) {
+      obj.ask = message.ask;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PubSub>, I>>(base?: I): PubSub {
+    return PubSub.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PubSub>, I>>(object: I): PubSub {
+    const message = createBasePubSub();
+    message.interest = (object.interest !== undefined && object.interest !== null)
+      ? Interest.fromPartial(object.interest)
+      : undefined;
+    message.publications = object.publications?.map((e) => Publication.fromPartial(e)) || [];
+    message.ask = object.ask ?? false;
+    return message;
+  },
+};
+
+function createBaseInterest(): Interest {
+  return { anew: false, channels: [], leftChannels: [], patterns: [], leftPatterns: [], version: 0n, base: 0n };
+}
+
+export const Interest: MessageFns<Interest> = {
+  encode(message: Interest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.anew !== false) {
+      writer.uint32(8).bool(message.anew);
+    }
+    if (message.channels.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.channels) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field channels of type fixed64 is too large");
+        }
+        writer.fixed64(v);
+      }
+      writer.join();
+    }
+    if (message.leftChannels.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.leftChannels) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field leftChannels of type fixed64 is too large");
+        }
+        writer.fixed64(v);
+      }
+      writer.join();
+    }
+    for (const v of message.patterns) {
+      writer.uint32(34).bytes(v!);
+    }
+    for (const v of message.leftPatterns) {
+      writer.uint32(42).bytes(v!);
+    }
+    if (message.version !== 0n) {
+      if (BigInt.asUintN(64, message.version) !== message.version) {
+        throw new globalThis.Error("value provided for field message.version of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.version);
+    }
+    if (message.base !== 0n) {
+      if (BigInt.asUintN(64, message.base) !== message.base) {
+        throw new globalThis.Error("value provided for field message.base of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.base);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Interest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInterest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.anew = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag === 17) {
+              message.channels.push(reader.fixed64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.channels.push(reader.fixed64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag === 25) {
+              message.leftChannels.push(reader.fixed64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.leftChannels.push(reader.fixed64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.patterns.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.leftPatterns.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.version = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.base = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Interest {
+    return {
+      anew: isSet(object.anew) ? globalThis.Boolean(object.anew) : false,
+      channels: globalThis.Array.isArray(object?.channels) ? object.channels.map((e: any) => BigInt(e)) : [],
+      leftChannels: globalThis.Array.isArray(object?.leftChannels)
+        ? object.leftChannels.map((e: any) => BigInt(e))
+        : globalThis.Array.isArray(object?.left_channels)
+        ? object.left_channels.map((e: any) => BigInt(e))
+        : [],
+      patterns: globalThis.Array.isArray(object?.patterns)
+        ? object.patterns.map((e: any) => Buffer.from(bytesFromBase64(e)))
+        : [],
+      leftPatterns: globalThis.Array.isArray(object?.leftPatterns)
+        ? object.leftPatterns.map((e: any) => Buffer.from(bytesFromBase64(e)))
+        : globalThis.Array.isArray(object?.left_patterns)
+        ? object.left_patterns.map((e: any) => Buffer.from(bytesFromBase64(e)))
+        : [],
+      version: isSet(object.version) ? BigInt(object.version) : 0n,
+      base: isSet(object.base) ? BigInt(object.base) : 0n,
+    };
+  },
+
+  toJSON(message: Interest): unknown {
+    const obj: any = {};
+    if (message.anew !== false) {
+      obj.anew = message.anew;
+    }
+    if (message.channels?.length) {
+      obj.channels = message.channels.map((e) => e.toString());
+    }
+    if (message.leftChannels?.length) {
+      obj.leftChannels = message.leftChannels.map((e) => e.toString());
+    }
+    if (message.patterns?.length) {
+      obj.patterns = message.patterns.map((e) => base64FromBytes(e));
+    }
+    if (message.leftPatterns?.length) {
+      obj.leftPatterns = message.leftPatterns.map((e) => base64FromBytes(e));
+    }
+    if (message.version !== 0n) {
+      obj.version = message.version.toString();
+    }
+    if (message.base !== 0n) {
+      obj.base = message.base.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Interest>, I>>(base?: I): Interest {
+    return Interest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Interest>, I>>(object: I): Interest {
+    const message = createBaseInterest();
+    message.anew = object.anew ?? false;
+    message.channels = object.channels?.map((e) => BigInt(e)) || [];
+    message.leftChannels = object.leftChannels?.map((e) => BigInt(e)) || [];
+    message.patterns = object.patterns?.map((e) => e) || [];
+    message.leftPatterns = object.leftPatterns?.map((e) => e) || [];
+    message.version = (object.version !== undefined && object.version !== null) ? BigInt(object.version) : 0n;
+    message.base = (object.base !== undefined && object.base !== null) ? BigInt(object.base) : 0n;
+    return message;
+  },
+};
+
+function createBasePublication(): Publication {
+  return { channel: Buffer.alloc(0), payload: Buffer.alloc(0), sequence: 0n };
+}
+
+export const Publication: MessageFns<Publication> = {
+  encode(message: Publication, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.channel.length !== 0) {
+      writer.uint32(10).bytes(message.channel);
+    }
+    if (message.payload.length !== 0) {
+      writer.uint32(18).bytes(message.payload);
+    }
+    if (message.sequence !== 0n) {
+      if (BigInt.asUintN(64, message.sequence) !== message.sequence) {
+        throw new globalThis.Error("value provided for field message.sequence of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.sequence);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Publication {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePublication();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.channel = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.payload = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.sequence = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Publication {
+    return {
+      channel: isSet(object.channel) ? Buffer.from(bytesFromBase64(object.channel)) : Buffer.alloc(0),
+      payload: isSet(object.payload) ? Buffer.from(bytesFromBase64(object.payload)) : Buffer.alloc(0),
+      sequence: isSet(object.sequence) ? BigInt(object.sequence) : 0n,
+    };
+  },
+
+  toJSON(message: Publication): unknown {
+    const obj: any = {};
+    if (message.channel.length !== 0) {
+      obj.channel = base64FromBytes(message.channel);
+    }
+    if (message.payload.length !== 0) {
+      obj.payload = base64FromBytes(message.payload);
+    }
+    if (message.sequence !== 0n) {
+      obj.sequence = message.sequence.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Publication>, I>>(base?: I): Publication {
+    return Publication.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Publication>, I>>(object: I): Publication {
+    const message = createBasePublication();
+    message.channel = object.channel ?? Buffer.alloc(0);
+    message.payload = object.payload ?? Buffer.alloc(0);
+    message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
     return message;
   },
 };
