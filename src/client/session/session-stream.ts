@@ -41,8 +41,8 @@ export class SessionStream implements AnswerListener {
   readonly #writer = new FrameWriter()
   readonly #reader = new FrameReader()
   readonly #waiting = new Fifo<Call>()
-  /** By tag. */
-  readonly #sent: (Call | null)[] = []
+  /** By tag; from 1, since protobuf may leave a zero out. */
+  readonly #sent: (Call | null)[] = [null]
   readonly #freeTags: number[] = []
   #inFlight = 0
   #isScheduled = false
