@@ -178,6 +178,10 @@ export class Dispatcher implements NodeHost {
 
   #route(call: Call): void {
     if (call.isSettled) return
+    if (this.#isClosed) {
+      this.#fail(call, new ClosedError())
+      return
+    }
     if (this.#parking.has(call.slot)) {
       this.#parking.add(call, 0)
       return
