@@ -250,6 +250,7 @@ async function main(): Promise<void> {
     noCreate: false,
     trim: undefined,
     producer: undefined,
+    idempotence: undefined,
   })
   const loads: Load[] = [
     { name: 'empty echo, unary', run: unaryLoad(echoClient, '/bench.Echo/Echo', request) },

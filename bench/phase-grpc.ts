@@ -86,6 +86,7 @@ export async function unaryPhase(context: Context): Promise<void> {
       noCreate: false,
       trim: undefined,
       producer: undefined,
+      idempotence: undefined,
     })
     const contenders = [
       await ourContender(cluster, key, (seconds, { grpc }) =>

@@ -9,6 +9,9 @@ const CLUSTER_ITSELF =
 const SNAPSHOTS =
   'Nothing is lost without it: every write is on disk before its reply. It writes each shard that has something new as a snapshot, which makes the log behind it shorter and the next start faster.'
 
+const NO_SCRIPTS =
+  'There are no scripts and no functions; this is answered for those who begin with it to be sure. `EVAL`, `FCALL` and their like are unknown commands.'
+
 /** By the command's full name. */
 export const DIFFERENCES: ReadonlyMap<string, string> = new Map([
   ['dbsize', ALL_SHARDS],
@@ -94,7 +97,10 @@ export const DIFFERENCES: ReadonlyMap<string, string> = new Map([
     'client|no-evict',
     'Remembered and shown, and without effect: clients are never evicted for the memory of others.',
   ],
-  ['client|no-touch', 'Remembered and shown, and without effect: reads do not change keys here.'],
+  [
+    'client|no-touch',
+    'Holds for reads. A write is applied by every replica, whoever sent it, and is a use of its keys.',
+  ],
   [
     'client|pause',
     'Holds commands when they arrive. Those that waited for data before go on waiting and may be served.',
@@ -110,7 +116,7 @@ export const DIFFERENCES: ReadonlyMap<string, string> = new Map([
   ],
   [
     'config|set',
-    'Changes `maxmemory`, `maxclients`, `timeout`, `loglevel`, `client-output-buffer-limit` (no client may have more waiting than `cluster.limits.session_output_bytes_max`), `notify-keyspace-events` (published by the leader, on its own node, as in Redis Cluster), `slowlog-log-slower-than`, `slowlog-max-len`, `latency-tracking`, `latency-tracking-info-percentiles` and `latency-monitor-threshold`, on this node and until it ends. The rest accepts only what holds already. `stream-node-max-entries` and its like decide where replicated state is divided, which must be the same on all replicas from the first entry on, so they are fixed.',
+    'Changes `maxmemory`, `maxclients`, `timeout`, `loglevel`, `client-output-buffer-limit` (no client may have more waiting than `cluster.limits.session_output_bytes_max`), `notify-keyspace-events` (published by the leader, on its own node, as in Redis Cluster), `slowlog-log-slower-than`, `slowlog-max-len`, `latency-tracking`, `latency-tracking-info-percentiles` and `latency-monitor-threshold`, on this node and until it ends. `lazyfree-lazy-*`, `list-compress-depth`, `list-max-listpack-size`, `set-max-*` and `aof-use-rdb-preamble` are remembered and have no effect: a type has one encoding here, and nothing is freed later. The rest accepts only what holds already. `stream-node-max-entries` is set in the shards that the node leads, by a command of their logs, since all replicas must divide streams alike; they keep it with their data. `stream-node-max-bytes` is fixed.',
   ],
   [
     'config|rewrite',
@@ -147,6 +153,8 @@ export const DIFFERENCES: ReadonlyMap<string, string> = new Map([
     'debug',
     'Only with `--enable-debug-command`. RELOAD and LOADAOF write each shard led here as a snapshot, read it back in place and compare. What crashes a server on purpose is left out: signals do that.',
   ],
+  ['script|flush', NO_SCRIPTS],
+  ['function|flush', NO_SCRIPTS],
   ['save', `${SNAPSHOTS} It answers when they are on disk; others are served meanwhile.`],
   ['bgsave', SNAPSHOTS],
   ['bgrewriteaof', `${SNAPSHOTS} The log has no other form that it could be rewritten to.`],

@@ -27,6 +27,7 @@ const TITLES: ReadonlyMap<string, string> = new Map([
   ['generic', 'Keys'],
   ['transactions', 'Transactions'],
   ['pubsub', 'Publish and subscribe'],
+  ['scripting', 'Scripting'],
   ['connection', 'Connections'],
   ['server', 'Server'],
   ['cluster', 'Cluster'],

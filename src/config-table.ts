@@ -138,6 +138,30 @@ export const OPTIONS = {
     range: [0, 1024 * GiB],
     doc: 'Bytes a node may hold, as `used_memory` of INFO tells them, before it refuses commands that add data (OOM). Reads, acks and trims go on. Looked at ten times a second. 0: no bound. `CONFIG SET maxmemory` changes it until the node ends.',
   },
+  'cluster.grpc.keepalive_ms': {
+    kind: 'integer',
+    default: 20_000,
+    range: [0, 86_400_000],
+    doc: 'Every gRPC connection is pinged this often, in milliseconds, so that the waits of a client whose machine vanished end. 0: never.',
+  },
+  'cluster.grpc.keepalive_timeout_ms': {
+    kind: 'integer',
+    default: 10_000,
+    range: [100, 600_000],
+    doc: 'A gRPC connection that does not answer a ping within this many milliseconds is closed.',
+  },
+  'cluster.grpc.streams_max': {
+    kind: 'integer',
+    default: 10_000,
+    range: [1, 1_000_000],
+    doc: 'Calls of one gRPC connection at a time, waits and streams among them. A client holds back further ones, or is refused them.',
+  },
+  'cluster.grpc.message_bytes_max': {
+    kind: 'integer',
+    default: limits.commandBytesMax + MiB,
+    range: [64 * KiB, limits.commandBytesMax + MiB],
+    doc: 'Bytes of one message from a gRPC client; a larger one ends its call with RESOURCE_EXHAUSTED. The default holds the largest command. Messages to clients are bounded by what was asked for.',
+  },
   'cluster.storage.segment_bytes': {
     kind: 'integer',
     default: 64 * MiB,

@@ -37,6 +37,14 @@ export type LimitsConfig = {
   readonly memoryBytesMax: number
 }
 
+export type GrpcConfig = {
+  /** 0: never. */
+  readonly keepaliveMs: number
+  readonly keepaliveTimeoutMs: number
+  readonly streamsMax: number
+  readonly messageBytesMax: number
+}
+
 export type StorageConfig = {
   readonly segmentBytes: number
   readonly snapshotLogBytes: number
@@ -74,6 +82,7 @@ export type NodeConfig = {
     readonly raft: RaftConfig
     readonly limits: LimitsConfig
     readonly storage: StorageConfig
+    readonly grpc: GrpcConfig
     readonly peers: { readonly bufferBytesMax: number }
   }
   /** 32 hex digits over what all nodes must agree on and data depends on. */
@@ -245,6 +254,12 @@ function clusterConfigFrom(settings: Settings, nodes: number): NodeConfig['clust
       logTailBytes: settings['cluster.storage.log_tail_bytes'],
       cacheBytes: settings['cluster.storage.cache_bytes'],
       diskReserveBytes: settings['cluster.storage.disk_reserve_bytes'],
+    },
+    grpc: {
+      keepaliveMs: settings['cluster.grpc.keepalive_ms'],
+      keepaliveTimeoutMs: settings['cluster.grpc.keepalive_timeout_ms'],
+      streamsMax: settings['cluster.grpc.streams_max'],
+      messageBytesMax: settings['cluster.grpc.message_bytes_max'],
     },
     peers: { bufferBytesMax: settings['cluster.peers.buffer_bytes_max'] },
   }

@@ -126,7 +126,12 @@ function makeDoors(
     metrics,
     limits: { ...RESP_LIMITS, outputBytesMax: sessionOutputBytesMax },
   })
-  const grpcDoor = new GrpcDoor(broker, { ...grpc.listen, nodeName: name, logger })
+  const grpcDoor = new GrpcDoor(broker, {
+    ...grpc.listen,
+    nodeName: name,
+    logger,
+    limits: config.cluster.grpc,
+  })
   return [
     // Health can be asked from the first moment; clients come last.
     { open: done => adminDoor.open(done), close: done => adminDoor.close(done) },

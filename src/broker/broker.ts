@@ -189,6 +189,7 @@ export class Broker implements SessionOwner {
     this.#inFlight -= session.unanswered
     for (const replica of new Set(session.waits.values())) replica?.forget(session)
     session.waits.clear()
+    session.waiting.clear()
     session.blocked.clear()
   }
 
@@ -280,15 +281,26 @@ export class Broker implements SessionOwner {
   lostReply(session: Session, place: number, why: Lost): Reply {
     switch (why) {
       case 'timeout':
-        return session.unblockErrors.delete(place) ? unblockedByClient : NULL_ARRAY
+        return this.#ended(
+          session,
+          place,
+          session.unblockErrors.delete(place) ? unblockedByClient : NULL_ARRAY,
+        )
       case 'unblocked':
-        return unblocked
+        return this.#ended(session, place, unblocked)
       case 'in-doubt':
         this.#inDoubt.add()
         return inDoubt
       case 'moved':
         return this.#road.redirect(session, session.slotAt(place))
     }
+  }
+
+  /** A wait that no shard answered is a call all the same. */
+  #ended(session: Session, place: number, reply: Reply): Reply {
+    const command = session.waiting.get(place)
+    if (command !== undefined) this.meter.stop(command, -1, reply)
+    return reply
   }
 
   /** The shards with a replica here, by number. */

@@ -26,13 +26,19 @@ export class MemoryLimit {
   readonly #settings: Settings
   #full = false
   #looking = false
+  /** The bound as of the last look. */
+  #bound = 0
   #collectNotBefore: Ms = 0
 
   constructor(clock: Clock, process: ProcessPort, settings: Settings) {
     this.#clock = clock
     this.#process = process
     this.#settings = settings
-    settings.onChange(() => this.#begin())
+    settings.onChange(() => {
+      // A bound that was just set holds for the next command already.
+      if (settings.memoryBytesMax !== this.#bound) this.#collectNotBefore = 0
+      this.#begin()
+    })
     this.#begin()
   }
 
@@ -42,6 +48,7 @@ export class MemoryLimit {
   }
 
   #begin(): void {
+    this.#bound = this.#settings.memoryBytesMax
     this.#full = this.#settings.memoryBytesMax > 0 && this.#isOver()
     if (this.#looking || this.#settings.memoryBytesMax === 0) return
     this.#looking = true

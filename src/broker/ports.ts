@@ -49,6 +49,8 @@ export interface ReplicaPort {
     query: Query<Reply>,
     afterWrites: boolean,
   ): Refusal | null
+  /** Keys that commands wait on, and those of them whose end also ends a wait. */
+  blockingKeys?(): { readonly all: number; readonly onNoKey: number }
   /** Ends the waits of `asker` without an answer. */
   forget(asker: Asker<Reply>): void
   /** Ends one wait by lose(ticket, 'timeout'); false if there is none. */
@@ -59,7 +61,7 @@ export interface ReplicaPort {
 export interface MachinePort {
   readonly keyspace: Keyspace
   /** Answers a command that only reads. */
-  query(spec: CommandSpec, args: unknown, now: Ms): Reply | Wait
+  query(spec: CommandSpec, args: unknown, now: Ms, quiet?: boolean): Reply | Wait
   /** What is known of `key` now, for a transaction that is to find it so. */
   watch(key: string, now: Ms): Watched
   /** Whether one of the keys is another than it was known to be. */

@@ -13,6 +13,12 @@ import type { MachinePort } from './ports.ts'
 import type { WordRing } from './word-ring.ts'
 import type { Sender, WorkMeter } from './work-meter.ts'
 
+/** Who reads. */
+export type Reader = Sender & {
+  /** CLIENT NO-TOUCH: reading is no use of a key. */
+  readonly noTouch: boolean
+}
+
 /** What measures reads, and remembers their words meanwhile. */
 export type ReadWatch = { readonly meter: WorkMeter; readonly words: WordRing }
 
@@ -21,7 +27,7 @@ export class ReadQuery implements Query<Reply> {
   readonly #machine: MachinePort
   readonly #args: unknown
   readonly #watch: ReadWatch | null
-  readonly #sender: Sender
+  readonly #sender: Reader
   /** Where the words stand in the ring; -1: nobody will want them. */
   readonly #wordsAt: number
   readonly #wordCount: number
@@ -36,7 +42,7 @@ export class ReadQuery implements Query<Reply> {
     machine: MachinePort,
     args: unknown,
     watch: ReadWatch | null,
-    sender: Sender,
+    sender: Reader,
     argv: Argv,
   ) {
     this.#spec = spec
@@ -49,10 +55,11 @@ export class ReadQuery implements Query<Reply> {
   }
 
   run(now: Ms): Reply | Wait {
-    if (this.#watch === null) return this.#machine.query(this.#spec, this.#args, now)
+    const { noTouch } = this.#sender
+    if (this.#watch === null) return this.#machine.query(this.#spec, this.#args, now, noTouch)
     const { meter } = this.#watch
     const since = meter.start(this.#spec)
-    const outcome = this.#machine.query(this.#spec, this.#args, now)
+    const outcome = this.#machine.query(this.#spec, this.#args, now, noTouch)
     if (outcome instanceof Wait) return outcome
     const tooLong = meter.stop(this.#spec, since, outcome)
     if (tooLong >= 0) meter.note(this.#spec, tooLong, this.#words(), this.#wordCount, this.#sender)

@@ -325,7 +325,7 @@ export class Road implements Way {
     // A mistake is answered here, so that it costs no log entry; apply parses again.
     const parsed = entry.spec.parse?.(argv)
     if (isError(parsed)) return this.#misspelt(entry, parsed)
-    if (mayBlock(entry, argv)) session.markWait(place, shard.replica)
+    if (mayBlock(entry, argv)) session.markWait(place, shard.replica, entry.spec)
     const refusal = shard.replica.propose(session, place, argv, producer, entry.grows)
     return refusal === null ? null : this.#turnedDown(session, place, refusal)
   }
@@ -342,7 +342,7 @@ export class Road implements Way {
     // Writes of this session that are on their way come before what it reads.
     const afterWrites = session.ordered && session.unanswered - 1 > session.reads
     session.markRead(place)
-    if (mayBlock(entry, argv)) session.markWait(place, replica)
+    if (mayBlock(entry, argv)) session.markWait(place, replica, entry.spec)
     const refusal = replica.read(session, place, query, afterWrites)
     return refusal === null ? null : this.#turnedDown(session, place, refusal)
   }

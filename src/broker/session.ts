@@ -6,6 +6,7 @@
 
 import type { Argv } from '../base/argv.ts'
 import type { Ms } from '../base/types.ts'
+import type { CommandFacts } from '../machine/command.ts'
 import type { Reply } from '../machine/reply.ts'
 import type { Asker, Lost } from '../replica/ports.ts'
 import type { DoorName } from '../topology/route.ts'
@@ -102,6 +103,8 @@ export class Session implements Asker<Reply> {
   reads = 0
   /** Places of commands that may wait long, and where; null: at several shards. */
   readonly waits = new Map<number, WaitEnder | null>()
+  /** Which commands these are, where they are counted when they end. */
+  readonly waiting = new Map<number, CommandFacts>()
   /** Of these: places of commands that found nothing yet and really wait. */
   readonly blocked = new Set<number>()
   /** Waits that CLIENT UNBLOCK ends with an error. */
@@ -154,9 +157,11 @@ export class Session implements Asker<Reply> {
     this.reads += 1
   }
 
-  markWait(place: number, ender: WaitEnder | null): void {
+  /** @param command is counted when its wait ends without an answer from a shard */
+  markWait(place: number, ender: WaitEnder | null, command: CommandFacts | null = null): void {
     this.#owed.mark(place, WAITS)
     this.waits.set(place, ender)
+    if (command !== null) this.waiting.set(place, command)
   }
 
   markSilent(place: number): void {
@@ -197,6 +202,7 @@ export class Session implements Asker<Reply> {
     if ((marks & READS) !== 0) this.reads -= 1
     if ((marks & WAITS) !== 0) {
       this.waits.delete(place)
+      this.waiting.delete(place)
       this.blocked.delete(place)
     }
     this.unanswered -= 1

@@ -47,6 +47,8 @@ export class Settings {
   outputLimits: OutputLimits = OUTPUT_LIMITS
   /** Of which keyspace events clients are told (keyspace-events.ts); 0: of none. */
   keyEvents = 0
+  /** What was set of the settings that have no effect here, by name. */
+  readonly idle = new Map<string, string>()
   readonly #listeners: (() => void)[] = []
 
   constructor(first: Partial<FirstSettings> = {}) {

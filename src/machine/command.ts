@@ -67,8 +67,10 @@ export type Occasion = {
 export type Feed = {
   /** The key, as latin1 text. */
   readonly key: string
-  /** How many elements it adds. */
+  /** How many elements it adds: how many waiters it may serve. */
   readonly count: number
+  /** What those need whom it may serve; absent: a list. */
+  readonly needs?: 'change'
 }
 
 /** What the table, COMMAND, the docs and the gate know of a command. */
@@ -93,6 +95,7 @@ export type CommandFacts = {
     | 'cluster'
     | 'transactions'
     | 'pubsub'
+    | 'scripting'
   readonly summary: string
   readonly complexity: string
   readonly tips?: readonly string[]
@@ -114,7 +117,7 @@ export interface CommandSpec<A = unknown> extends CommandFacts {
   parse?(argv: Argv): A | ErrorReply
   /** Changes the state. Deterministic: no clock, no chance. Runs on every replica. */
   apply?(state: Keyspace, args: A, at: Occasion): Reply | Wait
-  /** Which lists it lengthens, if it is not refused: who waits for them runs right behind it. */
+  /** Which lists and streams it lengthens, if it is not refused: who waits for them runs right behind it. */
   feeds?(argv: Argv): readonly Feed[]
   /** Reads the state at the leader (or, after READONLY, a follower). */
   query?(state: Keyspace, args: A, at: Occasion): Reply | Wait

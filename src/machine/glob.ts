@@ -13,6 +13,12 @@ const BACKSLASH = 0x5c
 const CARET = 0x5e
 const DASH = 0x2d
 
+/**
+ * Runs of `*` that Redis goes through before it gives up; a last one, which ends the pattern,
+ * does not count. Whatever has more of them matches nothing.
+ */
+const RUNS_MAX = 1000
+
 /** Where the class that `matchClass` read last ends: its `]`, or the pattern's last character. */
 let classEnd = 0
 
@@ -76,8 +82,16 @@ export function globMatch(pattern: string, text: string, ignoreCase = false): bo
   let t = 0
   let starAt = -1
   let starText = 0
+  let runs = 0
   while (t < text.length) {
     if (p < pattern.length && pattern.charCodeAt(p) === STAR) {
+      if (pattern.charCodeAt(p + 1) === STAR) {
+        p += 1
+        continue
+      }
+      if (p + 1 === pattern.length) return true
+      runs += 1
+      if (runs > RUNS_MAX) return false
       starAt = p
       starText = t
       p += 1

@@ -26,6 +26,7 @@ import { EVENT, type KeyListener } from './key-events.ts'
 import { Removals } from './removals.ts'
 import { SlotKeys } from './slot-keys.ts'
 import { TouchedKeys } from './touched-keys.ts'
+import { BLOCK_ENTRIES } from './types/stream.ts'
 import { encodingOf, type Value, type Values, type ValueType } from './types/value.ts'
 
 /** Dead holders in the row before it is packed. */
@@ -46,6 +47,10 @@ export class Keyspace {
   #now: Ms = 0
   /** An entry is being applied: the dead may be removed. */
   #applies = false
+  /** Who reads leaves no trace: reaching for a value is no use of it. */
+  #quiet = false
+  /** Entries that a block of a stream takes, from now on; 0: no bound but its bytes. */
+  blockEntries = BLOCK_ENTRIES
   readonly #touched = new TouchedKeys()
   /** How many commands this node's machine has run: tells what came before what. Not part of the state. */
   moment = 0
@@ -74,9 +79,14 @@ export class Keyspace {
     return this.#expired
   }
 
-  /** What time it is for the commands that follow, and of which entry they are; null: they only read. */
-  begin(now: Ms, entry: Index | null): void {
+  /**
+   * What time it is for the commands that follow, and of which entry they are; null: they only read.
+   *
+   * @param quiet reaching for a value does not count as using it (CLIENT NO-TOUCH)
+   */
+  begin(now: Ms, entry: Index | null, quiet = false): void {
     this.#now = now
+    this.#quiet = quiet
     this.#applies = entry !== null
     if (entry !== null) this.#index = entry
   }
@@ -141,7 +151,7 @@ export class Keyspace {
       return null
     }
     this.#tell(holder)
-    holder.used = this.#now
+    if (!this.#quiet) holder.used = this.#now
     return holder
   }
 
@@ -443,6 +453,7 @@ export class Keyspace {
     this.#slots = other.#slots
     this.#removals = other.#removals
     this.#expiries = other.#expiries
+    this.blockEntries = other.blockEntries
     this.#last = null
   }
 

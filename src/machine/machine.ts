@@ -265,8 +265,12 @@ export class Machine {
     return outcome
   }
 
-  /** Answers a command that only reads. May be run again with the same `args` after a Wait. */
-  query(spec: CommandSpec, args: unknown, now: Ms): Reply | Wait {
+  /**
+   * Answers a command that only reads. May be run again with the same `args` after a Wait.
+   *
+   * @param quiet what it reads does not count as used
+   */
+  query(spec: CommandSpec, args: unknown, now: Ms, quiet = false): Reply | Wait {
     const at = {
       now: Math.max(0, Math.floor(now)),
       asked: true,
@@ -276,12 +280,12 @@ export class Machine {
       kept: false,
     }
     at.chance.stir(at.now)
-    return this.#query(spec, args, at)
+    return this.#query(spec, args, at, quiet)
   }
 
-  #query(spec: CommandSpec, args: unknown, at: Occasion): Reply | Wait {
+  #query(spec: CommandSpec, args: unknown, at: Occasion, quiet = false): Reply | Wait {
     assert(spec.query !== undefined, () => `${spec.name} is no query`)
-    this.#keyspace.begin(at.now, null)
+    this.#keyspace.begin(at.now, null, quiet)
     return this.#seen(spec.query(this.#keyspace, args, at))
   }
 
@@ -316,7 +320,7 @@ export class Machine {
     return list === null || list === 'wrong-type' ? 0 : list.length
   }
 
-  /** The lists that a command lengthens if it is not refused. */
+  /** The lists and streams that a command lengthens if it is not refused. */
   feeds(argv: Argv): readonly Feed[] {
     // What a transaction adds is handed out once it is applied as a whole.
     if (argv.count === 0) return NO_FEEDS

@@ -1,7 +1,8 @@
 // A machine's state as bytes: cut at once, written in slices while it changes, and read back.
 //
 //   frame    := u8 type, u32 length, payload          (little-endian)
-//   HEAD     u8 version, u32 digest, varint index, varint number of the next key, removals
+//   HEAD     u8 version, u32 digest, varint index, varint number of the next key, removals,
+//            from version 5 on varint entries of a stream's block
 //   KEY      varint number, key, u8 type, varint expiry, varint index of its last change
 //            (keys in the order of their numbers)
 //   PART     a part of the value of the key before    (types/value.ts)
@@ -32,9 +33,12 @@ import {
   writeProducer,
 } from './sessions.ts'
 import type { Builder, Cut } from './types/part.ts'
+import { BLOCK_ENTRIES } from './types/stream.ts'
 import { builderOf, VALUE_TYPES, type Value, type ValueType } from './types/value.ts'
 
-const VERSION = 4
+/** Written where a setting is not the default, so that a node before it reads the others. */
+const VERSION = 5
+const VERSION_WITHOUT_SETTINGS = 4
 const VERSION_OF_STREAMS = 1
 const VERSION_WITHOUT_CHANGES = 2
 const VERSION_WITHOUT_WAITS = 3
@@ -75,6 +79,7 @@ export class SnapshotCut {
   readonly #nextNumber: number
   readonly #cutNumber: number
   readonly #removals: Removals
+  readonly #blockEntries: number
   /** Keys that were about to change before their turn. */
   readonly #early = new Map<Holder, KeyCut>()
   readonly #guard: Guard & ProducerGuard
@@ -99,6 +104,7 @@ export class SnapshotCut {
     this.#count = this.#row.length
     this.#nextNumber = state.keyspace.nextNumber
     this.#removals = state.keyspace.removals.copy()
+    this.#blockEntries = state.keyspace.blockEntries
     this.#producers = state.sessions.producers()
     this.#pending = new Set(this.#producers)
     this.#guard = {
@@ -171,11 +177,12 @@ export class SnapshotCut {
   }
 
   #writeHead(writer: Writer): void {
-    writer.u8(VERSION)
+    writer.u8(this.#blockEntries === BLOCK_ENTRIES ? VERSION_WITHOUT_SETTINGS : VERSION)
     writer.u32(this.#state.digest)
     writer.varint(this.#state.index)
     writer.varint(this.#nextNumber)
     this.#removals.write(writer)
+    if (this.#blockEntries !== BLOCK_ENTRIES) writer.varint(this.#blockEntries)
     this.#headWritten = true
   }
 
@@ -304,6 +311,7 @@ export class SnapshotBuilder {
     this.#index = reader.count()
     this.#nextNumber = reader.count()
     if (this.#version > VERSION_WITHOUT_CHANGES) this.#keyspace.adoptRemovals(Removals.read(reader))
+    if (this.#version > VERSION_WITHOUT_SETTINGS) this.#keyspace.blockEntries = reader.count()
   }
 
   #readProducer(reader: Reader): void {

@@ -1,7 +1,8 @@
 // The lines of those who wait, and when they move on.
 //
 // Whoever waits for a list is proposed right behind the command that may lengthen
-// it, in the same entry: between the two nobody can take what was added. Whom that
+// it, in the same entry: between the two nobody can take what was added. So is the first
+// who waits to read a stream for a group. Whom that
 // does not serve, and who waits for something else, is tried once the change is
 // applied: reads at once, writes by a proposal, and of those who need a list no more
 // at a time than it has elements. A key stays on the books until nobody who waits on
@@ -85,15 +86,15 @@ export class Lines<R> {
 
   /**
    * A command joined the batch: behind it go those who wait for the lists that it
-   * lengthens, behind these those who wait for what they move on (BLMOVE), and so on.
+   * lengthens, and the first that waits for the stream, behind these those who wait for what they move on (BLMOVE), and so on.
    */
   accompany(argv: Argv): void {
     const feeds = [...this.#machine.feeds(argv)]
-    for (const { key, count } of feeds) {
+    for (const { key, count, needs = 'list' } of feeds) {
       let left = count
       for (const waiter of this.#waiters.inLine(key)) {
         if (left === 0 || this.#buffer.isFull) break
-        if (waiter.write === null || waiter.proposed || waiter.needs !== 'list') continue
+        if (waiter.write === null || waiter.proposed || waiter.needs !== needs) continue
         this.#propose(waiter, waiter.write)
         feeds.push(...this.#machine.feeds(waiter.write.argv))
         left -= 1

@@ -44,8 +44,10 @@ export interface StateMachine<R> {
   changedAt(key: string): number
   /** The most commands that `key` can serve that wait for a list. */
   servable(key: string): number
-  /** The lists that a command lengthens if it is not refused, and by how many elements. */
-  feeds(argv: Argv): readonly { readonly key: string; readonly count: number }[]
+  /** What a command lengthens if it is not refused, how many it may serve by that, and what those need: a list, if it does not say. */
+  feeds(
+    argv: Argv,
+  ): readonly { readonly key: string; readonly count: number; readonly needs?: 'change' }[]
   /** A running hash over everything applied: equal index, equal digest, on every node. */
   digest(): number
   snapshot(): SnapshotReader

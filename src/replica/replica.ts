@@ -205,6 +205,11 @@ export class Replica<R> {
     return null
   }
 
+  /** Keys that commands wait on, and those of them whose end also ends a wait. */
+  blockingKeys(): { readonly all: number; readonly onNoKey: number } {
+    return this.#waiters.keys()
+  }
+
   /** The client is gone: its waits end without an answer. */
   forget(asker: Asker<R>): void {
     this.#waiters.forget(asker)

@@ -96,6 +96,18 @@ export class Waiters<R> {
     return this.#count
   }
 
+  /** Keys that somebody waits on, and those of them whose end also ends the wait of a write. */
+  keys(): { readonly all: number; readonly onNoKey: number } {
+    let onNoKey = 0
+    for (const line of this.#byKey.values())
+      for (const { write, needs } of line) {
+        if (write === null || needs === 'list') continue
+        onNoKey += 1
+        break
+      }
+    return { all: this.#byKey.size, onNoKey }
+  }
+
   /** Registers a command that has to wait; `wait.timeout` of 0 waits for ever. */
   add(asker: Asker<R>, ticket: number, wait: Wait, work: Query<R> | BlockedWrite): void {
     if (asker.closed) return

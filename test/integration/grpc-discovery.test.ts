@@ -18,9 +18,17 @@ const door = new GrpcDoor(desk, { host: '127.0.0.1', port: 0, nodeName: 'n1', lo
 let address = ''
 const clients: Client[] = []
 
-const NAMES = ['Cluster', 'Command', 'Group', 'Key', 'Stream'].map(
-  name => `slotcast.v1.${name}Service`,
-)
+const NAMES = [
+  'Admin',
+  'Cluster',
+  'Command',
+  'Group',
+  'Key',
+  'List',
+  'Set',
+  'Stream',
+  'String',
+].map(name => `slotcast.v1.${name}Service`)
 
 before(async () => {
   const port = await new Promise<number>((resolve, reject) => {

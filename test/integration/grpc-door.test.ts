@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { connect } from 'node:http2'
 import { after, before, test } from 'node:test'
 import {
   Client,
@@ -49,6 +50,7 @@ const append = {
   noCreate: false,
   trim: undefined,
   producer: undefined,
+  idempotence: undefined,
 }
 const blocked = StreamServiceReadRequest.create({
   streams: [{ key: b('orders'), after: '$' }],
@@ -200,6 +202,36 @@ test('a blocked read ends with its deadline or its cancellation, and the wait is
   while (first?.session.ended !== true || second?.session.ended !== true) {
     await new Promise(resolve => setImmediate(resolve))
   }
+})
+
+test('a call whose message comes after its deadline is never executed', async () => {
+  const client = connect(`http://${address}`)
+  desk.script = () => null
+  const before = desk.asked.length
+  const { path } = StreamServiceService.read
+  const head = {
+    ':method': 'POST',
+    ':path': path,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    'grpc-timeout': '20m',
+  }
+  const stream = client.request(head, { endStream: false })
+  const [answer] = await once(stream, 'response')
+  assert.equal(answer['grpc-status'], String(codes.DEADLINE_EXCEEDED))
+  const message = Buffer.from(StreamServiceReadRequest.encode(blocked).finish())
+  const frame = Buffer.alloc(5 + message.length)
+  frame.writeUInt32BE(message.length, 1)
+  message.copy(frame, 5)
+  stream.end(frame)
+  stream.resume()
+  await once(stream, 'close')
+  client.close()
+  // Another call says that the door has seen the first to its end.
+  const commands = dial(CommandServiceClient)
+  desk.script = () => integer(1)
+  await ask(commands, commands.execute, { argv: [b('PING')], producer: undefined })
+  assert.equal(desk.asked.length, before + 1)
 })
 
 type Session = ClientDuplexStream<SessionRequest, SessionResponse>

@@ -3,10 +3,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { commandsPage } from '../../src/commands-page.ts'
 import { configurationPage } from '../../src/config-page.ts'
+import { errorsPage } from '../../src/errors-page.ts'
 
 const pages = [
   ['docs/configuration.md', configurationPage],
   ['docs/commands.md', commandsPage],
+  ['docs/errors.md', errorsPage],
 ]
 
 for (const [path, make] of pages) {

@@ -291,6 +291,8 @@ export class Cluster implements World {
           memoryBytesMax: 0,
         },
         storage: knobs.storage,
+        // No doors here.
+        grpc: { keepaliveMs: 0, keepaliveTimeoutMs: 1, streamsMax: 1, messageBytesMax: 1 },
         peers: { bufferBytesMax: knobs.links.bufferBytesMax },
       },
       fingerprint: 'f'.repeat(32),

@@ -55,8 +55,8 @@ function legacyKeys(facts: CommandFacts): readonly [number, number, number] {
 }
 
 /** Of what is done to the key Redis writes RO, RW, OW and RM in capitals, the rest small. */
-function keyFlags(spec: KeySpec): Reply {
-  return set(spec.flags.map(flag => simple(flag.length === 2 ? flag : flag.toLowerCase())))
+function keyFlags(flags: readonly string[]): Reply {
+  return set(flags.map(flag => simple(flag.length === 2 ? flag : flag.toLowerCase())))
 }
 
 function keySpec(spec: KeySpec): Reply {
@@ -75,7 +75,7 @@ function keySpec(spec: KeySpec): Reply {
   const [beginType, beginSpec] = begin as [Reply, Reply]
   return map([
     text('flags'),
-    keyFlags(spec),
+    keyFlags(spec.flags),
     text('begin_search'),
     map([text('type'), beginType, text('spec'), beginSpec]),
     text('find_keys'),
@@ -170,7 +170,7 @@ function docs(desk: Desk, _session: Session, argv: Argv): Reply {
 
 function list(desk: Desk, _session: Session, argv: Argv): Reply {
   const names = all(desk).flatMap(facts => [facts, ...(facts.subcommands?.values() ?? [])])
-  if (argv.count === 2) return array(all(desk).map(facts => text(facts.name)))
+  if (argv.count === 2) return array(names.map(facts => text(facts.name)))
   if (argv.count !== 5 || !argv.is(2, 'FILTERBY')) return syntaxError
   const value = argv.latin1(4)
   if (argv.is(3, 'MODULE')) return array([])
@@ -214,6 +214,13 @@ function getKeys(desk: Desk, _session: Session, argv: Argv): Reply {
   return array(words.map(word => bulk(found.argv.bytes(word))))
 }
 
+/** What is done to the keys of `spec` by these words: SET reads the key only where GET asks for it. */
+function flagsFor(spec: KeySpec, argv: Argv): readonly string[] {
+  if (!spec.flags.includes('VARIABLE_FLAGS')) return spec.flags
+  for (let i = 3; i < argv.count; i += 1) if (argv.is(i, 'GET')) return ['RW', 'ACCESS', 'UPDATE']
+  return ['OW', 'UPDATE']
+}
+
 function getKeysAndFlags(desk: Desk, _session: Session, argv: Argv): Reply {
   const found = asked(desk, argv)
   if ('kind' in found) return found
@@ -221,7 +228,8 @@ function getKeysAndFlags(desk: Desk, _session: Session, argv: Argv): Reply {
   for (const spec of found.facts.keys) {
     const words = keysOf({ ...found.facts, keys: [spec] }, found.argv)
     if (words.length === 0) return invalidArguments
-    for (const word of words) items.push(array([bulk(found.argv.bytes(word)), keyFlags(spec)]))
+    const flags = keyFlags(flagsFor(spec, found.argv))
+    for (const word of words) items.push(array([bulk(found.argv.bytes(word)), flags]))
   }
   return items.length === 0 ? invalidArguments : array(items)
 }

@@ -2,11 +2,12 @@
 //
 // A row without `read` stands for something that is so by design or by the config
 // file; SET accepts only what it is already, so that scripts which set it to be sure
-// go on. Sizes of stream and list nodes are among these: they decide where replicated
-// state is cut, so all replicas must have the same from the first entry on.
+// go on. The entries of a stream's block decide where replicated state is cut: to set
+// them is a command of the log, so that all replicas cut alike from its place on.
 
 import { limits } from '../../base/limits.ts'
-import { BLOCK_BYTES_MAX, BLOCK_ENTRIES_MAX } from '../../machine/types/stream.ts'
+import { blockEntriesWords } from '../../machine/commands/block-entries.ts'
+import { BLOCK_BYTES_MAX, BLOCK_ENTRIES } from '../../machine/types/stream.ts'
 import type { Desk } from '../desk.ts'
 import { readKeyEvents, showKeyEvents } from '../keyspace-events.ts'
 import { readOutputLimits, showOutputLimits } from '../output-limits.ts'
@@ -21,6 +22,8 @@ export type ConfigRow = {
   readonly show: (desk: Desk) => string
   /** Reads a new value: what to do, or why not in Redis' words. */
   readonly read?: (value: string) => Change | string
+  /** Instead of `read`, for what is state of the shards: the words of the command that each of them applies. */
+  readonly order?: (value: string) => readonly string[] | string
 }
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -34,6 +37,7 @@ const UNITS: Readonly<Record<string, number>> = {
   gb: 2 ** 30,
 }
 const PERCENTILES_MAX = 64
+const INT_MAX = 2 ** 31 - 1
 
 /** Redis' sizes: `100mb`, `1k`, plain bytes. */
 function readBytes(value: string): number | null {
@@ -62,6 +66,41 @@ function whole(
       return settings => change(settings, number)
     },
   }
+}
+
+/** What Redis takes for a number of its own limits, or why not. */
+function wholeIn(value: string, least: number, most: number): string | null {
+  if (!/^-?\d{1,19}$/.test(value)) return "argument couldn't be parsed into an integer"
+  const number = Number(value)
+  return number < least || number > most
+    ? `argument must be between ${least} and ${most} inclusive`
+    : null
+}
+
+/** Shows what was set, and does nothing else. */
+function idle(name: string, first: string, wrong: (value: string) => string | null): ConfigRow {
+  return {
+    name,
+    show: ({ settings }) => settings.idle.get(name) ?? first,
+    read: value =>
+      wrong(value) ??
+      (settings => {
+        settings.idle.set(name, value)
+      }),
+  }
+}
+
+function idleNumber(name: string, first: number, least = 0, most = INT_MAX): ConfigRow {
+  return idle(name, String(first), value => wholeIn(value, least, most))
+}
+
+function idleFlag(name: string): ConfigRow {
+  return idle(name, 'no', value => wrongFlag(value))
+}
+
+function wrongFlag(value: string): string | null {
+  const word = value.toLowerCase()
+  return word === 'yes' || word === 'no' ? null : "argument must be 'yes' or 'no'"
 }
 
 function fixed(name: string, value: string | ((desk: Desk) => string)): ConfigRow {
@@ -193,6 +232,22 @@ const LIVE: readonly ConfigRow[] = [
   ),
 ]
 
+/** Of the shards that are led here; each keeps it with its data. */
+const OF_SHARDS: readonly ConfigRow[] = [
+  {
+    name: 'stream-node-max-entries',
+    show: desk => {
+      const shards = desk.shards()
+      const shard = shards.find(({ replica }) => replica.isLeader) ?? shards[0]
+      return String(shard?.machine.keyspace.blockEntries ?? BLOCK_ENTRIES)
+    },
+    order: value => {
+      const wrong = wholeIn(value, 0, Number.MAX_SAFE_INTEGER)
+      return wrong ?? blockEntriesWords(Number(value))
+    },
+  },
+]
+
 const FIXED: readonly ConfigRow[] = [
   // Each write is on a majority's disks before its reply: in Redis' words, an AOF synced always.
   fixed('appendfsync', 'always'),
@@ -210,10 +265,29 @@ const FIXED: readonly ConfigRow[] = [
   fixed('requirepass', ''),
   fixed('save', ''),
   fixed('stream-node-max-bytes', String(BLOCK_BYTES_MAX)),
-  fixed('stream-node-max-entries', String(BLOCK_ENTRIES_MAX)),
+]
+
+/**
+ * How Redis encodes values and frees them: nothing that a client could tell from
+ * replies. There is one encoding of each type here, and nothing is freed later.
+ */
+const IDLE: readonly ConfigRow[] = [
+  idle('aof-use-rdb-preamble', 'yes', wrongFlag),
+  idleFlag('lazyfree-lazy-expire'),
+  idleFlag('lazyfree-lazy-server-del'),
+  idleFlag('lazyfree-lazy-user-del'),
+  idleFlag('lazyfree-lazy-user-flush'),
+  idleNumber('list-compress-depth', 0),
+  idleNumber('list-max-listpack-size', -2, -INT_MAX - 1),
+  idleNumber('list-max-ziplist-size', -2, -INT_MAX - 1),
+  idleNumber('set-max-intset-entries', 512),
+  idleNumber('set-max-listpack-entries', 128),
+  idleNumber('set-max-listpack-value', 64),
 ]
 
 /** By name. */
 export const CONFIG_ROWS: ReadonlyMap<string, ConfigRow> = new Map(
-  [...LIVE, ...FIXED].sort((a, b) => (a.name < b.name ? -1 : 1)).map(row => [row.name, row]),
+  [...LIVE, ...OF_SHARDS, ...FIXED, ...IDLE]
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(row => [row.name, row]),
 )

@@ -1,9 +1,12 @@
 // CONFIG: what holds here under Redis' names, and changes that last until the node ends.
 
-import type { Argv } from '../../base/argv.ts'
+import { Argv } from '../../base/argv.ts'
 import { globMatch } from '../../machine/glob.ts'
 import { fail, OK, type Reply, syntaxError, text } from '../../machine/reply.ts'
-import type { Desk, DeskCommand } from '../desk.ts'
+import type { Asker } from '../../replica/ports.ts'
+import { type Desk, type DeskCommand, LATER, NO_PLACE } from '../desk.ts'
+import { Gatherer } from '../gathering.ts'
+import { overloaded } from '../refusals.ts'
 import type { Session } from '../session.ts'
 import { type Change, CONFIG_ROWS } from './config-rows.ts'
 import { byWord, helpCommand, keylessFacts } from './help.ts'
@@ -31,9 +34,10 @@ function get(desk: Desk, _session: Session, argv: Argv): Reply {
 }
 
 /** All are read before the first is changed: all or nothing. */
-function set(desk: Desk, _session: Session, argv: Argv): Reply {
+function set(desk: Desk, session: Session, argv: Argv, place: number): Reply | typeof LATER {
   if (argv.count % 2 !== 0) return syntaxError
   const changes: Change[] = []
+  const orders: (readonly string[])[] = []
   const seen = new Set<string>()
   for (let i = 2; i < argv.count; i += 2) {
     const asked = argv.latin1(i)
@@ -45,6 +49,12 @@ function set(desk: Desk, _session: Session, argv: Argv): Reply {
     if (seen.has(row.name)) return failed('duplicate parameter')
     seen.add(row.name)
     const value = argv.latin1(i + 1)
+    if (row.order !== undefined) {
+      const words = row.order(value)
+      if (typeof words === 'string') return failed(words)
+      orders.push(words)
+      continue
+    }
     if (row.read === undefined) {
       if (value !== row.show(desk)) return failed("can't set immutable config")
       continue
@@ -56,8 +66,32 @@ function set(desk: Desk, _session: Session, argv: Argv): Reply {
   const { settings } = desk
   for (const change of changes) change(settings)
   if (changes.length > 0) settings.changed()
-  return OK
+  return orders.length === 0 ? OK : order(desk, session, place, orders)
 }
+
+/** Has every shard that is led here apply the commands of `orders`. */
+function order(
+  desk: Desk,
+  session: Session,
+  place: number,
+  orders: readonly (readonly string[])[],
+): Reply | typeof LATER {
+  const led = desk.shards().filter(({ replica }) => replica.isLeader)
+  if (led.length === 0) return OK
+  const inTransaction = place === NO_PLACE
+  const asker = inTransaction
+    ? NOBODY
+    : new Gatherer(session, place, 'ok', led.length * orders.length)
+  if (!inTransaction) session.markWait(place, null)
+  for (const words of orders)
+    for (const { replica } of led)
+      if (replica.propose(asker, 0, Argv.of(...words), null, false) !== null)
+        asker.answer(0, overloaded)
+  return inTransaction ? OK : LATER
+}
+
+/** In a transaction the answer is given before the shards have theirs. */
+const NOBODY: Asker<Reply> = { closed: false, answer: () => {}, lose: () => {} }
 
 function resetStat(desk: Desk): Reply {
   const { tally, meter, errorCounts } = desk
@@ -85,6 +119,7 @@ const SUBCOMMANDS: readonly DeskCommand[] = [
   },
   {
     ...keylessFacts('config|set', -4, '2.0.0', 'Changes settings until the node ends.', SHARED),
+    barrier: true,
     run: set,
   },
   {

@@ -19,6 +19,8 @@ const reloadFailed = fail('ERR Error trying to load the RDB dump, check server l
 /** A longer stall is a mistake. */
 const STALL_MS_MAX: Ms = 60_000
 const DIGEST_DIGITS = 40
+/** Redis has 24 bits for the second of the last use. */
+const LRU_MASK = 0xffffff
 const LOCAL = /^(?:ipv[46]:)?\[?(?:127\.|::1\b|::ffff:127\.)/
 
 const HELP = [
@@ -94,10 +96,12 @@ function object(desk: Desk, argv: Argv): Reply {
   const usage = shard.machine.query(memoryUsage, args, ports.clock.now())
   if (!('value' in usage)) return noSuchKey
   const { keyspace } = shard.machine
-  const idle = Math.floor((keyspace.idle(key) ?? 0) / 1000)
+  const idleMs = keyspace.idle(key) ?? 0
+  const idle = Math.floor(idleMs / 1000)
+  const used = Math.floor((ports.clock.now() - idleMs) / 1000) & LRU_MASK
   return {
     kind: 'simple',
-    text: `Value at:0x0 refcount:1 encoding:${keyspace.encodingOf(key)} serializedlength:${usage.value} lru:0 lru_seconds_idle:${idle}`,
+    text: `Value at:0x0 refcount:1 encoding:${keyspace.encodingOf(key)} serializedlength:${usage.value} lru:${used} lru_seconds_idle:${idle}`,
   }
 }
 

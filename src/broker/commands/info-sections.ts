@@ -68,6 +68,13 @@ export function clients(desk: Desk): Fields {
     input = Math.max(input, buffers.input)
     output = Math.max(output, buffers.output)
   }
+  let keys = 0
+  let onNoKey = 0
+  for (const { replica } of desk.shards()) {
+    const blocking = replica.blockingKeys?.() ?? { all: 0, onNoKey: 0 }
+    keys += blocking.all
+    onNoKey += blocking.onNoKey
+  }
   return [
     ['connected_clients', all.length],
     ['cluster_connections', 0],
@@ -79,6 +86,8 @@ export function clients(desk: Desk): Fields {
     ['pubsub_clients', desk.pubsub.registry.listeners],
     ['watching_clients', all.filter(({ watch }) => (watch?.count ?? 0) > 0).length],
     ['clients_in_timeout_table', 0],
+    ['total_blocking_keys', keys],
+    ['total_blocking_keys_on_nokey', onNoKey],
   ]
 }
 
@@ -128,7 +137,8 @@ export function persistence(desk: Desk): Fields {
     ['rdb_saves', snapshots?.taken ?? 0],
     ['slotcast_log_bytes_since_snapshots', snapshots?.bytesSince ?? 0],
     ['aof_enabled', 1],
-    ['aof_rewrite_in_progress', 0],
+    // What a rewrite is for, a round of snapshots does.
+    ['aof_rewrite_in_progress', snapshots?.running === true ? 1 : 0],
     ['aof_rewrite_scheduled', 0],
     ['aof_last_bgrewrite_status', 'ok'],
     // A write that fails ends the process.

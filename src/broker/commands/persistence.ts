@@ -16,6 +16,7 @@ const SHARED = {
 } as const
 
 const busy = fail('ERR Background save already in progress')
+const rewrites = fail('ERR Background append only file rewriting already in progress')
 const failed = fail('ERR a snapshot could not be written')
 const begun: Reply = { kind: 'simple', text: 'Background saving started' }
 const rewriting: Reply = {
@@ -46,7 +47,7 @@ function saveInBackground(desk: Desk, _session: Session, argv: Argv): Reply {
 
 /** The log has no form but its own; what a rewrite is for, a snapshot does. */
 function rewriteLog(desk: Desk): Reply {
-  return desk.ports.snapshots?.take(() => {}) === false ? busy : rewriting
+  return desk.ports.snapshots?.take(() => {}) === false ? rewrites : rewriting
 }
 
 export const PERSISTENCE_COMMANDS: readonly DeskCommand[] = [

@@ -13,6 +13,7 @@ import { LATENCY_COMMAND } from './latency.ts'
 import { MEMORY_COMMAND } from './memory.ts'
 import { PERSISTENCE_COMMANDS } from './persistence.ts'
 import { PUBSUB_COMMANDS } from './pubsub.ts'
+import { SCRIPTING_COMMANDS } from './scripting.ts'
 import { SERVER_COMMANDS } from './server.ts'
 import { SLOWLOG_COMMAND } from './slowlog.ts'
 import { TRANSACTION_COMMANDS } from './transactions.ts'
@@ -24,6 +25,7 @@ export const DESK_COMMANDS: readonly DeskCommand[] = [
   ...WAITING_COMMANDS,
   ...PUBSUB_COMMANDS,
   ...PERSISTENCE_COMMANDS,
+  ...SCRIPTING_COMMANDS,
   ACL_COMMAND,
   ...TRANSACTION_COMMANDS,
   CLIENT_COMMAND,

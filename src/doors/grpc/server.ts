@@ -15,6 +15,7 @@ import { HealthImplementation } from 'grpc-health-check'
 import { OperationalError } from '../../base/errors.ts'
 import { limits } from '../../base/limits.ts'
 import type { Logger } from '../../base/log.ts'
+import { AdminServiceService } from '../../gen/slotcast/v1/admin_service.ts'
 import { ClusterServiceService } from '../../gen/slotcast/v1/cluster_service.ts'
 import {
   CommandServiceService,
@@ -23,14 +24,21 @@ import {
 import type { ConsumeRequest, ConsumeResponse } from '../../gen/slotcast/v1/consume.ts'
 import { GroupServiceService } from '../../gen/slotcast/v1/group_service.ts'
 import { KeyServiceService } from '../../gen/slotcast/v1/key_service.ts'
+import { ListServiceService } from '../../gen/slotcast/v1/list_service.ts'
+import { SetServiceService } from '../../gen/slotcast/v1/set_service.ts'
 import { StreamServiceService } from '../../gen/slotcast/v1/stream_service.ts'
+import { StringServiceService } from '../../gen/slotcast/v1/string_service.ts'
 import type { Reply } from '../../machine/reply.ts'
 import { Cluster } from './cluster.ts'
 import { ConsumeCall, type ConsumeTools } from './consume/consume-call.ts'
 import type { Desk } from './desk.ts'
+import { adminMappings } from './mapping/admin.ts'
 import { groupMappings } from './mapping/group.ts'
 import { keyMappings } from './mapping/key.ts'
+import { listMappings } from './mapping/list.ts'
+import { setMappings } from './mapping/set.ts'
 import { streamMappings } from './mapping/stream.ts'
+import { stringMappings } from './mapping/string.ts'
 import { reflectionService } from './reflection.ts'
 import { ReplyWriter } from './reply-writer.ts'
 import { SessionStream, type SessionTools, sessionFault } from './session-stream.ts'
@@ -44,19 +52,52 @@ const MESSAGE_SLACK_BYTES = 1024 * 1024
 const HEALTH_MS = 200
 /** How long a door that stops waits for what is under way. */
 const STOP_MS = 2000
-/** Calls of one connection at a time. */
-const STREAMS_MAX = 10_000
 /** Field `reply` of ExecuteResponse. */
 const EXECUTE_REPLY = 0x0a
 
+/** The services whose calls are single commands. */
+const TYPED_SERVICES: readonly (readonly [object, Record<string, Mapping<never, unknown>>])[] = [
+  [StreamServiceService, streamMappings],
+  [GroupServiceService, groupMappings],
+  [ListServiceService, listMappings],
+  [StringServiceService, stringMappings],
+  [SetServiceService, setMappings],
+  [KeyServiceService, keyMappings],
+  [AdminServiceService, adminMappings],
+]
+
+/** The name of a service stands in the path of each of its calls. */
+function serviceName(definition: object): string {
+  const [first] = Object.values(definition as ServiceDefinition)
+  return first?.path.split('/')[1] ?? ''
+}
+
+/** What health is asked of: the node, and each service. */
 const SERVICES = [
   '',
-  'slotcast.v1.StreamService',
-  'slotcast.v1.GroupService',
-  'slotcast.v1.KeyService',
-  'slotcast.v1.ClusterService',
-  'slotcast.v1.CommandService',
+  ...TYPED_SERVICES.map(([definition]) => serviceName(definition)),
+  serviceName(ClusterServiceService),
+  serviceName(CommandServiceService),
 ]
+
+/** What an operator may tune (config-table.ts). */
+export type GrpcLimits = {
+  /** How often a connection is pinged; 0: never. */
+  readonly keepaliveMs: number
+  /** How long it may take to answer. */
+  readonly keepaliveTimeoutMs: number
+  /** Calls of one connection at a time. */
+  readonly streamsMax: number
+  /** One message from a client. */
+  readonly messageBytesMax: number
+}
+
+const LIMITS_DEFAULT: GrpcLimits = {
+  keepaliveMs: 20_000,
+  keepaliveTimeoutMs: 10_000,
+  streamsMax: 10_000,
+  messageBytesMax: limits.commandBytesMax + MESSAGE_SLACK_BYTES,
+}
 
 export type GrpcDoorOptions = {
   /** Where to listen; port 0 takes a free one. */
@@ -65,6 +106,7 @@ export type GrpcDoorOptions = {
   /** The node's name, as the map has it. */
   readonly nodeName: string
   readonly logger: Logger
+  readonly limits?: GrpcLimits
   /** How long `stop` waits for what is under way. */
   readonly stopMs?: number
 }
@@ -87,10 +129,14 @@ export class GrpcDoor {
     this.#desk = desk
     this.#options = options
     this.#cluster = new Cluster(desk, options.nodeName)
+    const { keepaliveMs, keepaliveTimeoutMs, streamsMax, messageBytesMax } =
+      options.limits ?? LIMITS_DEFAULT
     this.#server = new Server({
-      'grpc.max_receive_message_length': limits.commandBytesMax + MESSAGE_SLACK_BYTES,
+      'grpc.keepalive_time_ms': keepaliveMs,
+      'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
+      'grpc.max_receive_message_length': messageBytesMax,
       'grpc.max_send_message_length': -1,
-      'grpc.max_concurrent_streams': STREAMS_MAX,
+      'grpc.max_concurrent_streams': streamsMax,
       // Only with channelz does grpc-js know its connections, and so can end them in kill.
       'grpc.enable_channelz': 1,
       'grpc.so_reuseport': 0,
@@ -149,19 +195,16 @@ export class GrpcDoor {
 
   #addServices(): void {
     const unary = new Unary(this.#desk, this.#localAddress)
-    const all = <M extends Record<string, Mapping<never, unknown>>>(mappings: M) =>
-      Object.fromEntries(
-        Object.entries(mappings).map(([name, mapping]) => [
-          name,
-          unary.handler(mapping as Mapping<object, unknown>),
-        ]),
-      )
-    this.#server.addService(StreamServiceService as ServiceDefinition, all(streamMappings))
-    this.#server.addService(GroupServiceService as ServiceDefinition, {
-      ...all(groupMappings),
-      consume: this.#consumeHandler(),
-    })
-    this.#server.addService(KeyServiceService as ServiceDefinition, all(keyMappings))
+    for (const [definition, mappings] of TYPED_SERVICES) {
+      const handlers = Object.entries(mappings).map(([name, mapping]) => [
+        name,
+        unary.handler(mapping as Mapping<object, unknown>),
+      ])
+      this.#server.addService(definition as ServiceDefinition, {
+        ...Object.fromEntries(handlers),
+        ...(definition === GroupServiceService && { consume: this.#consumeHandler() }),
+      })
+    }
     this.#server.addService(ClusterServiceService, {
       getTopology: this.#cluster.getTopology,
       watchTopology: this.#cluster.watchTopology,

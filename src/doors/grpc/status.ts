@@ -6,12 +6,12 @@
 // google.rpc.Status with ErrorInfo and, by reason, SlotMoved or RetryInfo.
 
 import { status as codes, Metadata } from '@grpc/grpc-js'
-import { ERROR_TABLE, type GrpcStatus } from '../../base/errors.ts'
+import { clientErrorOf, type GrpcStatus } from '../../base/errors.ts'
 import type { Duration } from '../../gen/google/protobuf/duration.ts'
 import { ErrorInfo, RetryInfo } from '../../gen/google/rpc/error_details.ts'
 import { Status } from '../../gen/google/rpc/status.ts'
 import { SlotMoved } from '../../gen/slotcast/v1/topology.ts'
-import { type ErrorReply, noSuchKey } from '../../machine/reply.ts'
+import type { ErrorReply } from '../../machine/reply.ts'
 
 export const REDIRECT_TRAILER = 'slotcast-redirect'
 export const CODE_TRAILER = 'slotcast-code'
@@ -26,15 +26,11 @@ const RETRY_MS_BY_STATUS: Partial<Record<GrpcStatus, number>> = {
   UNAVAILABLE: 100,
   RESOURCE_EXHAUSTED: 50,
 }
+/** Where neither is the reason, as while snapshots are written. */
+const RETRY_MS_OTHERWISE = 500
 
 /** Half a character, which neither a trailer nor UTF-8 can carry. */
 const LONE_SURROGATE = /\p{Surrogate}/gu
-
-type Row = { readonly word: string; readonly grpc: GrpcStatus; readonly retryable: boolean }
-
-/** By the word that clients see; of rows with the same word the first counts. */
-const ROWS = new Map<string, Row>()
-for (const row of Object.values(ERROR_TABLE)) if (!ROWS.has(row.word)) ROWS.set(row.word, row)
 
 /** A failed call, in the form that grpc-js takes for an error. */
 export type CallStatus = {
@@ -49,15 +45,12 @@ export function errorWord(text: string): string {
   return space < 0 ? text : text.slice(0, space)
 }
 
-function rowOf(word: string): Row {
-  return ROWS.get(word) ?? ERROR_TABLE.ERR
-}
-
 /** How long to wait before the same command may succeed, or null if waiting will not help. */
 export function retryDelay(text: string): Duration | null {
-  const row = rowOf(errorWord(text))
-  const ms = row.retryable ? RETRY_MS_BY_STATUS[row.grpc] : undefined
-  return ms === undefined ? null : { seconds: 0n, nanos: ms * 1_000_000 }
+  const { retry, grpc } = clientErrorOf(text)
+  if (retry !== 'later') return null
+  const ms = RETRY_MS_BY_STATUS[grpc] ?? RETRY_MS_OTHERWISE
+  return { seconds: 0n, nanos: ms * 1_000_000 }
 }
 
 /** Text as trailers may carry it: printable ASCII, one line. */
@@ -68,10 +61,9 @@ function trailerText(text: string): string {
 /** The status for a command that failed as a whole. `moved` goes with a redirect. */
 export function statusOf(reply: ErrorReply, moved: SlotMoved | null): CallStatus {
   const text = reply.text.slice(0, TEXT_MAX).replace(LONE_SURROGATE, '\ufffd')
-  const word = errorWord(text)
-  const missing = reply.text === noSuchKey.text
-  const code = missing ? codes.NOT_FOUND : codes[rowOf(word).grpc]
-  const info = ErrorInfo.encode({ reason: word, domain: DOMAIN, metadata: {} }).finish()
+  const { grpc, reason } = clientErrorOf(text)
+  const code = codes[grpc]
+  const info = ErrorInfo.encode({ reason, domain: DOMAIN, metadata: {} }).finish()
   const details = [{ typeUrl: `${TYPE_PREFIX}google.rpc.ErrorInfo`, value: Buffer.from(info) }]
   if (moved !== null) {
     const value = Buffer.from(SlotMoved.encode(moved).finish())

@@ -25,7 +25,7 @@ export type Mapping<Q, A> = {
   /** Writes the command's words. Returns what is wrong with the request, or null. */
   words(request: Q, words: Words): string | null
   /** The response for a reply that is no error. */
-  answer(reply: Reply): A
+  answer(reply: Reply, request: Q): A
   /** The command may wait, or change its session: it gets a session of its own. */
   alone?(request: Q): boolean
 }
@@ -142,7 +142,7 @@ export class Unary {
       }
       const alone = mapping.alone?.(request) === true
       const lane = alone ? this.#lanes.open(call.getPeer(), false) : this.#lanes.take()
-      lane.settle = reply => this.#settle(mapping, reply, callback)
+      lane.settle = reply => this.#settle(mapping, reply, request, callback)
       if (alone) {
         // Also fires after a normal end, when nobody is owed anything any more.
         call.on('cancelled', () => {
@@ -154,9 +154,14 @@ export class Unary {
     }
   }
 
-  #settle<Q, A>(mapping: Mapping<Q, A>, reply: Reply, callback: sendUnaryData<A>): void {
+  #settle<Q, A>(
+    mapping: Mapping<Q, A>,
+    reply: Reply,
+    request: Q,
+    callback: sendUnaryData<A>,
+  ): void {
     if (reply.kind === 'error') callback(this.#failure(reply))
-    else callback(null, mapping.answer(reply))
+    else callback(null, mapping.answer(reply, request))
   }
 
   #failure(reply: Reply & { kind: 'error' }): CallStatus {

@@ -81,8 +81,8 @@ export class Connection implements Client {
   #inputEnded = false
   /** No more commands are read; when all is written, the socket ends. */
   #ending = false
-  /** The socket was ended from our side. */
-  #left = false
+  /** The socket was ended from our side; then it is destroyed. */
+  #lingering: NodeJS.Timeout | null = null
   #closed = false
   #reason = 'the client closed the connection'
 
@@ -341,16 +341,17 @@ export class Connection implements Client {
 
   /** Everything is written: says goodbye, and does not wait for ever for the other side to. */
   #leave(): void {
-    if (this.#left) return
-    this.#left = true
+    if (this.#lingering !== null) return
     this.#door.broker.disconnect(this.#session)
-    this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy())
     this.#socket.end()
+    // Not the socket's own timeout: a client that goes on sending is never idle.
+    this.#lingering = setTimeout(() => this.#socket.destroy(), LINGER_MS)
   }
 
   #onClose(): void {
     if (this.#closed) return
     this.#closed = true
+    if (this.#lingering !== null) clearTimeout(this.#lingering)
     this.#decoder.close()
     this.#door.broker.disconnect(this.#session)
     this.#door.closed(this, this.#reason)

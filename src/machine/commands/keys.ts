@@ -43,7 +43,7 @@ function deleteKeys(state: Keyspace, keys: readonly string[]): Reply {
   return integer(deleted)
 }
 
-function countKeys(state: Keyspace, keys: readonly string[]): Reply {
+function useKeys(state: Keyspace, keys: readonly string[]): Reply {
   let found = 0
   for (const key of keys) {
     if (state.use(key)) found += 1
@@ -90,7 +90,7 @@ const exists: CommandSpec<readonly string[]> = {
   complexity: 'O(N) where N is the number of keys to check.',
   tips: ['request_policy:multi_shard', 'response_policy:agg_sum'],
   parse: keyWords,
-  query: countKeys,
+  query: (state, keys) => integer(keys.filter(key => state.has(key)).length),
 }
 
 const touch: CommandSpec<readonly string[]> = {
@@ -100,6 +100,7 @@ const touch: CommandSpec<readonly string[]> = {
   summary:
     'Returns the number of existing keys out of those specified after updating the time they were last accessed.',
   complexity: 'O(N) where N is the number of keys that will be touched.',
+  query: useKeys,
 }
 
 const type: CommandSpec<string> = {

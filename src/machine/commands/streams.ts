@@ -118,7 +118,7 @@ const xtrim: CommandSpec<XtrimArgs> = {
     const stream = state.stream(args.key)
     if (stream === 'wrong-type') return wrongType
     if (stream === null) return ZERO
-    const removed = args.trim.apply(stream)
+    const removed = args.trim.apply(stream, state.blockEntries)
     if (removed > 0) {
       state.noteChange(args.key)
       state.notify(EVENT.STREAM, 'xtrim', args.key)

@@ -7,6 +7,7 @@ import { type Argv, lowerByte } from '../../base/argv.ts'
 import { assert } from '../../base/assert.ts'
 import type { CommandSpec } from '../command.ts'
 import { type ErrorReply, fail } from '../reply.ts'
+import { setBlockEntries } from './block-entries.ts'
 import { buryDead } from './bury.ts'
 import { claimCommands } from './claims.ts'
 import { counterCommands } from './counters.ts'
@@ -161,4 +162,4 @@ export const COMMANDS: readonly CommandSpec[] = [
 ]
 
 /** What entries may hold: with the commands that leaders propose of their own accord. */
-export const machineTable = new CommandTable([...COMMANDS, buryDead])
+export const machineTable = new CommandTable([...COMMANDS, buryDead, setBlockEntries])

@@ -5,7 +5,7 @@ import { clampToSafe, parseInteger } from '../integers.ts'
 import { type ErrorReply, fail, invalidStreamId, notInteger } from '../reply.ts'
 import { parseId } from '../types/id-text.ts'
 import type { RefPolicy } from '../types/references.ts'
-import { BLOCK_ENTRIES_MAX, type Stream } from '../types/stream.ts'
+import type { Stream } from '../types/stream.ts'
 import { MIN_ID, type StreamId } from '../types/stream-id.ts'
 
 const twoStrategies = fail(
@@ -19,8 +19,10 @@ const limitWithoutStrategy = fail(
 const limitWithoutTilde = fail(
   'ERR syntax error, LIMIT cannot be used without the special ~ option',
 )
-/** As in Redis: the work that `~` without LIMIT may do at once. */
-const LIMIT_DEFAULT = 100 * BLOCK_ENTRIES_MAX
+/** As in Redis: the work that `~` without LIMIT may do at once is so many full blocks, or these entries where blocks have no bound. */
+const LIMIT_BLOCKS = 100
+const LIMIT_UNBOUND = 10_000
+const LIMIT_MAX = 1_000_000
 const TILDE = 0x7e
 const EQUALS = 0x3d
 
@@ -38,6 +40,7 @@ export class Trim {
   approximate = false
   maxLength = 0
   minId: StreamId = MIN_ID
+  /** What LIMIT says. */
   limit = 0
   #limitGiven = false
   /** null: none was given, references stay. */
@@ -104,22 +107,30 @@ export class Trim {
       if (this.limit > 0) return limitWithoutStrategy
       if (required !== null) return required
     }
-    if (this.#limitGiven) return this.approximate ? null : limitWithoutTilde
-    if (this.approximate) this.limit = LIMIT_DEFAULT
-    return null
+    return this.#limitGiven && !this.approximate ? limitWithoutTilde : null
   }
 
-  /** @returns how many entries were removed */
-  apply(stream: Stream): number {
+  /** How many entries may go at once; 0: any number. */
+  #limitOf(blockEntries: number): number {
+    if (this.#limitGiven || !this.approximate) return this.limit
+    return blockEntries === 0 ? LIMIT_UNBOUND : Math.min(LIMIT_BLOCKS * blockEntries, LIMIT_MAX)
+  }
+
+  /**
+   * @param blockEntries how many entries a block of the stream takes
+   * @returns how many entries were removed
+   */
+  apply(stream: Stream, blockEntries: number): number {
     if (this.strategy === 'none') return 0
+    const limit = this.#limitOf(blockEntries)
     const policy = this.#policy ?? 'keep'
     // Without groups there are no references, and whole blocks go at once.
     if (policy !== 'keep' && stream.groups.size > 0) {
       const minId = this.strategy === 'minid' ? this.minId : null
-      return stream.trimByReferences(this.maxLength, minId, this.approximate, this.limit, policy)
+      return stream.trimByReferences(this.maxLength, minId, this.approximate, limit, policy)
     }
     if (this.strategy === 'maxlen')
-      return stream.trimByLength(this.maxLength, this.approximate, this.limit)
-    return stream.trimByMinId(this.minId, this.approximate, this.limit)
+      return stream.trimByLength(this.maxLength, this.approximate, limit)
+    return stream.trimByMinId(this.minId, this.approximate, limit)
   }
 }

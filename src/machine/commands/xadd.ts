@@ -177,9 +177,9 @@ function applyXadd(state: Keyspace, args: XaddArgs, at: Occasion): Reply {
   if (equalIds(stream.lastId, MAX_ID)) return exhausted
   const id = idFor(stream, args, at.now)
   if (id === null) return notAboveTop
-  stream.append(id, argv, args.firstField)
+  stream.append(id, argv, args.firstField, state.blockEntries)
   if (args.producer > 0) remember(stream, args, id, at.now)
-  const trimmed = args.trim.apply(stream)
+  const trimmed = args.trim.apply(stream, state.blockEntries)
   state.touch(key)
   if (state.listener !== null) {
     state.notify(EVENT.STREAM, 'xadd', key)
@@ -201,5 +201,7 @@ export const xadd: CommandSpec<XaddArgs> = {
     'O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.',
   tips: ['nondeterministic_output'],
   parse: parseXadd,
+  // Of each group one may have it; who comes first in line is of the one or the other.
+  feeds: argv => [{ key: argv.latin1(1), count: 1, needs: 'change' }],
   apply: applyXadd,
 }

@@ -1,8 +1,8 @@
 // A stream: a row of packed blocks of entries, and its consumer groups.
 //
-// Only the last block grows. It is left for a new one when it holds
-// BLOCK_ENTRIES_MAX entries or an entry would take it over BLOCK_BYTES_MAX, and
-// then copied to its exact size. Where blocks begin and end is part of the
+// Only the last block grows. It is left for a new one when it holds as many entries
+// as the shard says (BLOCK_ENTRIES unless CONFIG SET said otherwise) or an entry
+// would take it over BLOCK_BYTES_MAX, and then copied to its exact size. Where blocks begin and end is part of the
 // replicated state, because `~` trims whole blocks: the rule looks only at the
 // live entries' count and encoded bytes, which snapshots preserve.
 
@@ -29,8 +29,8 @@ import { StreamCut } from './stream-cut.ts'
 import { compareIds, type Half, MIN_ID, type StreamId } from './stream-id.ts'
 import type { Value } from './value.ts'
 
-/** As Redis' stream-node-max-entries: what `~` rounds to. */
-export const BLOCK_ENTRIES_MAX = 100
+/** As Redis' stream-node-max-entries, of which this is the default: what `~` rounds to. 0 would be: no bound. */
+export const BLOCK_ENTRIES = 100
 /** 100 entries of 128 bytes fill 13.4 KiB. A million of them: 147 MiB resident here, 134 MiB in redis-server 7.0. */
 export const BLOCK_BYTES_MAX = 16 * 1024
 const CAPACITY_MIN = 128
@@ -146,15 +146,17 @@ export class Stream implements Value {
    * Adds an entry of the fields and values that stand in `argv` from word `first` on.
    *
    * @param id above `lastId`; the caller checked
+   * @param blockEntries how many entries a block takes; 0: as many as its bytes hold
    */
-  append(id: StreamId, argv: Argv, first: number): void {
+  append(id: StreamId, argv: Argv, first: number, blockEntries: number): void {
     let block = this.#blocks.length > this.#head ? this.#blocks[this.#blocks.length - 1] : undefined
     let sameNames = true
     if (block !== undefined) {
       sameNames = hasSameNames(block, argv, first)
       const bytes = entryBytesMax(argv, first, sameNames)
       const live = block.end - block.start
-      if (block.count >= BLOCK_ENTRIES_MAX || live + bytes > BLOCK_BYTES_MAX) {
+      const isFull = blockEntries > 0 && block.count >= blockEntries
+      if (isFull || live + bytes > BLOCK_BYTES_MAX) {
         this.#seal(block)
         block = this.#begin(id, argv, first, block.namesEnd + live)
         sameNames = true

@@ -56,6 +56,7 @@ from slotcast.v1 import (  # noqa: E402
     command_service_pb2 as command_pb,
     group_service_pb2 as group_pb,
     key_service_pb2 as key_pb,
+    list_service_pb2 as list_pb,
     producer_pb2,
     stream_pb2,
     stream_service_pb2 as stream_pb,
@@ -151,6 +152,28 @@ class Cluster:
                     raise
 
 
+def hand_over(cluster, key, start):
+    """Work that goes from a list to a list of what is done, and a wait for it that ends."""
+
+    def lists(name, **fields):
+        request = getattr(list_pb, f"ListService{name}Request")(**fields)
+        return cluster.ask(list_pb, "ListService", name, request, start)
+
+    work, done = key + b":work", key + b":done"
+    left, right = list_pb.LIST_END_LEFT, list_pb.LIST_END_RIGHT
+    assert lists("Push", key=work, end=right, elements=[b"1", b"", b"3"]).length == 3
+    ends = {"from": left, "to": right, "source": work, "destination": done}
+    for wanted in (b"1", b""):
+        moved = lists("Move", **ends)
+        assert moved.HasField("element") and moved.element == wanted
+    popped = lists("Pop", key=work, end=left, count=5, block=duration_pb2.Duration(seconds=5))
+    assert list(popped.elements) == [b"3"]
+    short = duration_pb2.Duration(nanos=30_000_000)
+    assert not lists("Move", **ends, block=short).HasField("element")
+    any_of = lists("PopAny", keys=[work, done], end=right, count=2)
+    assert (any_of.key, list(any_of.elements)) == (done, [b"", b"1"])
+
+
 def expect(code, word, run):
     try:
         run()
@@ -166,7 +189,7 @@ def stream_fields(number):
 
 
 def whole_session(addresses, by_trailer):
-    """Streams and groups of one slot from every node: all nodes but one redirect."""
+    """Streams, groups and lists of one slot from every node: all nodes but one redirect."""
     cluster = Cluster(addresses, by_trailer)
     tag = uuid.uuid4()
     for nth, start in enumerate(addresses):
@@ -232,6 +255,7 @@ def whole_session(addresses, by_trailer):
         assert list(streams("Read", blocked).streams) == []
         delete = key_pb.KeyServiceDeleteRequest(keys=[key])
         assert cluster.ask(key_pb, "KeyService", "Delete", delete, start).deleted == 1
+        hand_over(cluster, key, start)
     empty = stream_pb.StreamServiceLengthRequest()
     expect(
         grpc.StatusCode.INVALID_ARGUMENT,

@@ -131,7 +131,9 @@ test('COMMAND tells what clients need to route', () => {
   const ask = asker()
   const count = ask('COMMAND COUNT')
   assert.equal((ask('COMMAND') as unknown[]).length, count)
-  assert.equal((ask('COMMAND LIST') as unknown[]).length, count)
+  const names = ask('COMMAND LIST') as string[]
+  assert.equal(names.filter(name => !name.includes('|')).length, count)
+  assert.ok(names.includes('client|list'))
   const [xread, xadd, unknown] = ask('COMMAND INFO xread xadd nosuch') as unknown[][]
   assert.deepEqual(xread?.slice(0, 6), [
     'xread',
@@ -152,6 +154,8 @@ test('COMMAND tells what clients need to route', () => {
   assert.deepEqual(create?.slice(0, 2), ['xgroup|create', -5])
   assert.deepEqual(ask('COMMAND GETKEYS XREAD COUNT 1 STREAMS a b 0 0'), ['a', 'b'])
   assert.deepEqual(ask('COMMAND GETKEYSANDFLAGS XLEN k'), [['k', ['RO']]])
+  assert.deepEqual(ask('COMMAND GETKEYSANDFLAGS SET k v'), [['k', ['OW', 'update']]])
+  assert.deepEqual(ask('COMMAND GETKEYSANDFLAGS SET k v GET'), [['k', ['RW', 'access', 'update']]])
   assert.equal(ask('COMMAND GETKEYS PING'), '-ERR The command has no key arguments')
   assert.equal(ask('COMMAND GETKEYS NOSUCH'), '-ERR Invalid command specified')
   assert.equal(
@@ -180,6 +184,48 @@ test('CONFIG tells what holds, and changes all or nothing', () => {
     "-ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'",
   )
   assert.equal(ask('CONFIG RESETSTAT'), 'OK')
+})
+
+test('settings of how Redis encodes and frees values are remembered and do nothing', () => {
+  const ask = asker()
+  assert.deepEqual(ask('CONFIG GET list-max-listpack-size'), { 'list-max-listpack-size': '-2' })
+  assert.equal(ask('CONFIG SET list-max-listpack-size 4 lazyfree-lazy-expire yes'), 'OK')
+  assert.deepEqual(ask('CONFIG GET list-max-l* *lazy-expire'), {
+    'lazyfree-lazy-expire': 'yes',
+    'list-max-listpack-size': '4',
+  })
+  assert.match(String(ask('CONFIG SET list-compress-depth -1')), /must be between 0 and 2147483647/)
+  assert.match(String(ask('CONFIG SET set-max-intset-entries x')), /parsed into an integer$/)
+  assert.match(String(ask('CONFIG SET lazyfree-lazy-expire 1')), /must be 'yes' or 'no'$/)
+})
+
+test('the entries of a block are set in every shard that is led here, by its log', () => {
+  const rig = new Rig({ clusterEnabled: false })
+  const client = rig.client()
+  const set = (words: string) => plain(client.ask('CONFIG', 'SET', ...words.split(' ')))
+  client.send('CONFIG', 'SET', 'stream-node-max-entries', '7', 'timeout', '9')
+  rig.clock.turn()
+  assert.deepEqual(client.heard, ['OK'])
+  assert.deepEqual(plain(client.ask('CONFIG', 'GET', 'stream-node-max-e*')), {
+    'stream-node-max-entries': '7',
+  })
+  assert.equal(rig.broker.settings.idleSecondsMax, 9)
+  assert.match(String(set('stream-node-max-entries -1')), /must be between 0 and/)
+  assert.match(String(set('stream-node-max-entries 8 timeout x')), /parsed into an integer$/)
+  assert.equal(rig.shard().machine.keyspace.blockEntries, 7, 'all or nothing')
+  for (const line of ['MULTI', 'CONFIG SET stream-node-max-entries 9', 'EXEC'])
+    client.send(...line.split(' '))
+  rig.clock.turn()
+  assert.equal(rig.shard().machine.keyspace.blockEntries, 9)
+})
+
+test('there are no scripts and no functions to flush', () => {
+  const ask = asker()
+  assert.equal(ask('SCRIPT FLUSH'), 'OK')
+  assert.equal(ask('function flush async'), 'OK')
+  assert.equal(ask('SCRIPT FLUSH now'), '-ERR SCRIPT FLUSH only support SYNC|ASYNC option')
+  assert.equal(ask('FUNCTION FLUSH now'), '-ERR FUNCTION FLUSH only supports SYNC|ASYNC option')
+  assert.equal(ask('SCRIPT LOAD x'), "-ERR unknown subcommand 'LOAD'. Try SCRIPT HELP.")
 })
 
 test('INFO has the sections that were asked for, and says who is blocked', () => {

@@ -74,3 +74,14 @@ test('a bound that is set holds at once, and one that is taken back ends the loo
   clock.advance(1_000)
   assert.equal(heap.looks, looks)
 })
+
+test('a bound that is set holds at once, however lately garbage was collected', () => {
+  const { clock, heap, settings, limit } = made(100)
+  heap.live = 80
+  heap.garbage = 80
+  clock.advance(100)
+  assert.equal(heap.collections, 1)
+  settings.memoryBytesMax = 50
+  settings.changed()
+  assert.equal(limit.full, true)
+})

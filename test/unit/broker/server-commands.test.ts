@@ -29,7 +29,14 @@ test('SAVE answers when all is on disk, and says when it cannot be', () => {
   assert.equal(ask(other, 'BGSAVE'), 'ERR Background save already in progress')
   assert.equal(ask(other, 'SAVE'), 'ERR Background save already in progress')
   assert.equal(ask(other, 'BGSAVE SCHEDULE'), 'Background saving started')
-  assert.match(ask(other, 'INFO persistence'), /rdb_bgsave_in_progress:1/)
+  assert.match(
+    ask(other, 'BGREWRITEAOF'),
+    /^ERR Background append only file rewriting already in progress/,
+  )
+  assert.match(
+    ask(other, 'INFO persistence'),
+    /rdb_bgsave_in_progress:1[\s\S]*aof_rewrite_in_progress:1/,
+  )
   rig.snapshots.end(false)
   assert.deepEqual(client.heard, ['OK', 'ERR a snapshot could not be written'])
   assert.match(ask(other, 'INFO persistence'), /rdb_last_bgsave_status:err/)
@@ -290,4 +297,40 @@ test('DEBUG SET-ACTIVE-EXPIRE 0 leaves dead keys where they are', () => {
   assert.equal(rig.shard().machine.chore(later), null)
   assert.equal(ask(client, 'DEBUG SET-ACTIVE-EXPIRE 1'), 'OK')
   assert.notEqual(rig.shard().machine.chore(later), null)
+})
+
+test('a wait that ended without an answer is a call', () => {
+  const rig = standalone()
+  const [client, other] = [rig.client(), rig.client()]
+  const calls = () =>
+    /cmdstat_xread:calls=(\d+),.*failed_calls=(\d+)/
+      .exec(ask(other, 'INFO commandstats'))
+      ?.slice(1)
+      .join(' ')
+  client.send('XREAD', 'BLOCK', '0', 'STREAMS', 's', '$')
+  assert.equal(calls(), '0 0')
+  other.ask('CLIENT', 'UNBLOCK', '1')
+  assert.equal(calls(), '1 0')
+  rig.clock.turn()
+  client.send('XREAD', 'BLOCK', '0', 'STREAMS', 's', '$')
+  other.ask('CLIENT', 'UNBLOCK', '1', 'ERROR')
+  assert.equal(calls(), '2 1')
+})
+
+test('what a client with NO-TOUCH reads is not used by that', () => {
+  const rig = standalone()
+  const client = rig.client()
+  client.send('SET', 'k', 'v')
+  rig.clock.turn()
+  rig.clock.advance(5_000)
+  const idle = () => client.ask('OBJECT', 'IDLETIME', 'k')
+  ask(client, 'CLIENT NO-TOUCH ON')
+  ask(client, 'GET k')
+  assert.deepEqual(idle(), { kind: 'integer', value: 5 })
+  ask(client, 'TOUCH k')
+  assert.deepEqual(idle(), { kind: 'integer', value: 0 })
+  rig.clock.advance(5_000)
+  ask(client, 'CLIENT NO-TOUCH OFF')
+  ask(client, 'GET k')
+  assert.deepEqual(idle(), { kind: 'integer', value: 0 })
 })

@@ -62,3 +62,11 @@ test('stars, marks and escapes match as tried one by one', () => {
 test('a pattern of many stars ends soon', () => {
   assert.equal(globMatch(`${'a*'.repeat(1000)}b`, 'a'.repeat(5000)), false)
 })
+
+test('of a thousand stars and more nothing is matched, but for one at the end', () => {
+  const text = 'a'.repeat(3000)
+  assert.equal(globMatch('*?'.repeat(1000), text), true)
+  assert.equal(globMatch('**?'.repeat(1000), text), true, 'stars side by side are one')
+  assert.equal(globMatch(`${'*?'.repeat(1000)}*`, text), true)
+  assert.equal(globMatch('*?'.repeat(1001), text), false)
+})

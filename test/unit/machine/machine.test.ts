@@ -128,8 +128,8 @@ test('a snapshot with a wrong bit, a missing end or a tail is refused', () => {
   flipped[at] = (flipped[at] as number) ^ 1
   assert.throws(() => restored(flipped), /checksum/)
   const newer = Buffer.from(bytes)
-  newer[5] = 5
-  assert.throws(() => restored(newer), /snapshot version 5 is unknown/)
+  newer[5] = 6
+  assert.throws(() => restored(newer), /snapshot version 6 is unknown/)
 })
 
 test('a query that waits from before a snapshot was installed sees the new state', () => {

@@ -100,6 +100,33 @@ test('who waits for a list goes right behind the push, as many as it has element
   assert.equal(rig.waiters.count, 1)
 })
 
+test('the first who waits to read a stream for a group goes right behind the XADD', () => {
+  const rig = new Rig()
+  rig.say('XGROUP', 'CREATE', 's', 'g', '$', 'MKSTREAM')
+  rig.apply()
+  for (const name of ['a', 'b'])
+    rig.say('XREADGROUP', 'GROUP', 'g', name, 'BLOCK', '0', 'STREAMS', 's', '>')
+  rig.apply()
+  rig.say('XADD', 's', '1-1', 'f', 'v')
+  rig.say('XLEN', 's')
+  rig.apply()
+  assert.deepEqual(rig.entries[2], [
+    'XADD s 1-1 f v',
+    '~XREADGROUP GROUP g a BLOCK 0 STREAMS s >',
+    'XLEN s',
+  ])
+  assert.equal(rig.client.heard.at(1), '4="1-1"')
+  assert.equal(rig.client.heard.at(2), '2=["s",[["1-1",["f","v"]]]]')
+  rig.settle()
+  assert.equal(rig.waiters.count, 1, 'b waits on')
+  rig.say('XADD', 's', '1-1', 'f', 'v')
+  rig.settle()
+  assert.equal(rig.waiters.count, 1, 'a refused XADD serves nobody')
+  rig.say('XADD', 's', '1-2', 'f', 'v')
+  rig.apply()
+  assert.match(rig.client.heard.at(-1) ?? '', /^3=.*1-2/)
+})
+
 test('what moves on by a move takes those behind it along', () => {
   const rig = new Rig()
   rig.say('BLPOP', 'c', '0')
@@ -198,7 +225,8 @@ test('who waits for any change of a stream is tried at each', () => {
   rig.apply()
   rig.say('XADD', 's', '1-1', 'f', 'v')
   rig.settle()
-  assert.equal(rig.entries[2]?.length, 2)
+  assert.equal(rig.entries[1]?.length, 2)
+  assert.equal(rig.entries[2]?.length, 1)
   assert.equal(rig.waiters.count, 1)
   rig.say('DEL', 's')
   rig.settle()

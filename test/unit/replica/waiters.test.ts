@@ -190,3 +190,17 @@ test('a wait of many days ends after as many, and not before', () => {
   advance(1)
   assert.deepEqual(client.heard, ['1!timeout'])
 })
+
+test('keys that are waited on are counted once, and those whose end ends a wait as well', () => {
+  const { clock } = fakeClock()
+  const waiters = new Waiters<string>(clock, none)
+  const client = new Client()
+  waiters.add(client, 1, new Wait(['l', 'm'], 0, 'list'), write)
+  waiters.add(client, 2, new Wait(['l'], 0, 'list'), write)
+  waiters.add(client, 3, new Wait(['s'], 0), query)
+  assert.deepEqual(waiters.keys(), { all: 3, onNoKey: 0 })
+  waiters.add(client, 4, new Wait(['l'], 0), write)
+  assert.deepEqual(waiters.keys(), { all: 3, onNoKey: 1 })
+  waiters.forget(client)
+  assert.deepEqual(waiters.keys(), { all: 0, onNoKey: 0 })
+})

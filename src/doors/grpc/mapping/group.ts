@@ -1,5 +1,7 @@
 // GroupService as commands.
 
+import type { Duration } from '../../../gen/google/protobuf/duration.ts'
+import { NackMode } from '../../../gen/slotcast/v1/consume.ts'
 import type * as message from '../../../gen/slotcast/v1/group_service.ts'
 import type { Group } from '../../../gen/slotcast/v1/stream.ts'
 import type { Reply } from '../../../machine/reply.ts'
@@ -78,6 +80,13 @@ const deleteConsumer: Mapping<
   answer: reply => ({ pendingDropped: read.count(reply) }),
 }
 
+/** Writes `CLAIM min-idle` if idle entries are taken over too. */
+function writeClaim(words: Words, minIdle: Duration | undefined): write.Fault {
+  if (minIdle === undefined) return null
+  words.text('CLAIM')
+  return write.writeDuration(words, 'claim_min_idle', minIdle)
+}
+
 const readGroup: Mapping<message.GroupServiceReadRequest, message.GroupServiceReadResponse> = {
   words(request, words) {
     const fault =
@@ -88,9 +97,11 @@ const readGroup: Mapping<message.GroupServiceReadRequest, message.GroupServiceRe
     words.bytes(request.group)
     words.bytes(request.consumer)
     write.writeCount(words, request.count)
+    write.writeReadLimits(words, request)
     const blockFault = write.writeBlock(words, request.block)
+    const claimFault = writeClaim(words, request.claimMinIdle)
     if (request.noAck) words.text('NOACK')
-    return blockFault ?? write.writeStreams(words, request.streams, '>')
+    return blockFault ?? claimFault ?? write.writeStreams(words, request.streams, '>')
   },
   answer: reply => ({ streams: read.streams(reply) }),
   alone: request => request.block !== undefined,
@@ -103,6 +114,41 @@ const ack: Mapping<message.GroupServiceAckRequest, message.GroupServiceAckRespon
     return fault ?? write.idsFault(request.ids)
   },
   answer: reply => ({ acknowledged: read.count(reply) }),
+}
+
+const ackDelete: Mapping<
+  message.GroupServiceAckDeleteRequest,
+  message.GroupServiceAckDeleteResponse
+> = {
+  words: (request, words) =>
+    writeGroup(words, request, 'XACKDEL') ??
+    write.writeReferences(words, request.references) ??
+    write.writeIds(words, request.ids),
+  answer: reply => ({ outcomes: read.outcomes(reply) }),
+}
+
+const NACK_WORDS: Readonly<Record<number, string>> = {
+  [NackMode.NACK_MODE_UNSPECIFIED]: 'FAIL',
+  [NackMode.NACK_MODE_SILENT]: 'SILENT',
+  [NackMode.NACK_MODE_FAIL]: 'FAIL',
+  [NackMode.NACK_MODE_FATAL]: 'FATAL',
+}
+
+const nack: Mapping<message.GroupServiceNackRequest, message.GroupServiceNackResponse> = {
+  words(request, words) {
+    const mode = NACK_WORDS[request.mode]
+    if (mode === undefined) return 'mode is unknown'
+    const fault = writeGroup(words, request, 'XNACK')
+    words.text(mode)
+    const idsFault = write.writeIds(words, request.ids)
+    if (request.retryCount !== undefined) {
+      words.text('RETRYCOUNT')
+      words.number(request.retryCount)
+    }
+    if (request.force) words.text('FORCE')
+    return fault ?? idsFault
+  },
+  answer: reply => ({ released: read.count(reply) }),
 }
 
 const pending: Mapping<message.GroupServicePendingRequest, message.GroupServicePendingResponse> = {
@@ -139,11 +185,13 @@ const pendingEntries: Mapping<
   },
   answer: reply => ({
     entries: read.items(reply).map(row => {
-      const [id, consumer, idle, times] = read.items(row)
+      const [id, consumer, idleMs, times] = read.items(row)
+      // -1: released, nobody's.
+      const idle = read.integer(idleMs)
       return {
         id: read.text(id),
         consumer: read.bytes(consumer),
-        idle: read.durationOf(read.integer(idle)),
+        idle: idle < 0n ? undefined : read.durationOf(idle),
         deliveryCount: read.count(times),
       }
     }),
@@ -264,6 +312,8 @@ export const groupMappings = {
   deleteConsumer,
   read: readGroup,
   ack,
+  ackDelete,
+  nack,
   pending,
   pendingEntries,
   claim,

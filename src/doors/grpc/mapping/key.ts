@@ -1,24 +1,15 @@
 // KeyService as commands.
 
 import type * as message from '../../../gen/slotcast/v1/key_service.ts'
+import { ExpireCondition } from '../../../gen/slotcast/v1/key_service.ts'
 import type { Mapping } from '../unary.ts'
 import type { Words } from '../words.ts'
 import * as read from './reading.ts'
 import * as write from './writing.ts'
 
-/** SCAN's cursor before the first page and after the last. */
-const SCAN_END = '0'
-const PAGE_TOKEN = /^[1-9]\d{0,19}$/
-
 function writeKeys(words: Words, command: string, keys: readonly Uint8Array[]): write.Fault {
-  if (keys.length === 0) return 'keys is empty'
   words.text(command)
-  for (const key of keys) {
-    const fault = write.keyFault(key)
-    if (fault !== null) return `keys: ${fault}`
-    words.bytes(key)
-  }
-  return null
+  return write.writeKeys(words, keys)
 }
 
 const deleteKeys: Mapping<message.KeyServiceDeleteRequest, message.KeyServiceDeleteResponse> = {
@@ -37,38 +28,134 @@ const exists: Mapping<message.KeyServiceExistsRequest, message.KeyServiceExistsR
 }
 
 const type: Mapping<message.KeyServiceTypeRequest, message.KeyServiceTypeResponse> = {
-  words(request, words) {
-    words.text('TYPE')
-    words.bytes(request.key)
-    return write.keyFault(request.key)
-  },
+  words: (request, words) => write.writeKeyed(words, 'TYPE', request.key),
   answer: reply => ({ type: read.text(reply) }),
+}
+
+const CONDITION_WORDS: Readonly<Record<number, string>> = {
+  [ExpireCondition.EXPIRE_CONDITION_UNSPECIFIED]: '',
+  [ExpireCondition.EXPIRE_CONDITION_NONE]: 'NX',
+  [ExpireCondition.EXPIRE_CONDITION_ANY]: 'XX',
+  [ExpireCondition.EXPIRE_CONDITION_LATER]: 'GT',
+  [ExpireCondition.EXPIRE_CONDITION_EARLIER]: 'LT',
+}
+
+const expire: Mapping<message.KeyServiceExpireRequest, message.KeyServiceExpireResponse> = {
+  words(request, words) {
+    const { key, expiry } = request
+    if (expiry === undefined) return 'expiry is required'
+    const isTtl = expiry.$case === 'ttl'
+    const condition = CONDITION_WORDS[request.condition]
+    if (condition === undefined) return 'condition is unknown'
+    const fault =
+      write.writeKeyed(words, isTtl ? 'PEXPIRE' : 'PEXPIREAT', key) ??
+      write.writeDuration(words, isTtl ? 'ttl' : 'expire_time', expiry.value)
+    if (condition !== '') words.text(condition)
+    return fault
+  },
+  answer: reply => ({ applied: read.flag(reply) }),
+}
+
+/** What PTTL and PEXPIRETIME say where there are no milliseconds. */
+const NO_KEY = -2n
+
+const ttl: Mapping<message.KeyServiceTtlRequest, message.KeyServiceTtlResponse> = {
+  words: (request, words) => write.writeKeyed(words, 'PTTL', request.key),
+  answer(reply) {
+    const ms = read.integer(reply)
+    return { exists: ms !== NO_KEY, ttl: ms < 0n ? undefined : read.durationOf(ms) }
+  },
+}
+
+const expireTime: Mapping<
+  message.KeyServiceExpireTimeRequest,
+  message.KeyServiceExpireTimeResponse
+> = {
+  words: (request, words) => write.writeKeyed(words, 'PEXPIRETIME', request.key),
+  answer(reply) {
+    const ms = read.integer(reply)
+    return { exists: ms !== NO_KEY, expireTime: ms < 0n ? undefined : read.timestampOf(ms) }
+  },
+}
+
+const persist: Mapping<message.KeyServicePersistRequest, message.KeyServicePersistResponse> = {
+  words: (request, words) => write.writeKeyed(words, 'PERSIST', request.key),
+  answer: reply => ({ persisted: read.flag(reply) }),
+}
+
+const rename: Mapping<message.KeyServiceRenameRequest, message.KeyServiceRenameResponse> = {
+  words(request, words) {
+    const fault = write.writeKeyed(words, request.ifAbsent ? 'RENAMENX' : 'RENAME', request.key)
+    words.bytes(request.newKey)
+    return fault ?? write.nameFault('new_key', request.newKey)
+  },
+  // RENAME says OK or fails.
+  answer: (reply, { ifAbsent }) => ({ renamed: !ifAbsent || read.flag(reply) }),
+}
+
+const copy: Mapping<message.KeyServiceCopyRequest, message.KeyServiceCopyResponse> = {
+  words(request, words) {
+    const { source, destination, replace } = request
+    words.text('COPY')
+    words.bytes(source)
+    words.bytes(destination)
+    if (replace) words.text('REPLACE')
+    return write.nameFault('source', source) ?? write.nameFault('destination', destination)
+  },
+  answer: reply => ({ copied: read.flag(reply) }),
+}
+
+const dump: Mapping<message.KeyServiceDumpRequest, message.KeyServiceDumpResponse> = {
+  words: (request, words) => write.writeKeyed(words, 'DUMP', request.key),
+  answer: reply => ({ dump: read.bytesIfAny(reply) }),
+}
+
+const restore: Mapping<message.KeyServiceRestoreRequest, message.KeyServiceRestoreResponse> = {
+  words(request, words) {
+    const { dump, expiry, replace } = request
+    if (dump.length === 0) return 'dump is required'
+    let fault = write.writeKeyed(words, 'RESTORE', request.key)
+    const ms = expiry === undefined ? 0n : write.milliseconds(expiry.value)
+    // To RESTORE 0 is no expiry, which is said by saying nothing.
+    if (ms === null || (ms === 0n && expiry !== undefined)) fault ??= 'expiry is not above zero'
+    words.number(ms ?? 0n)
+    words.bytes(dump)
+    if (replace) words.text('REPLACE')
+    if (expiry?.$case === 'expireTime') words.text('ABSTTL')
+    return fault
+  },
+  answer: () => ({}),
+}
+
+const touch: Mapping<message.KeyServiceTouchRequest, message.KeyServiceTouchResponse> = {
+  words: (request, words) => writeKeys(words, 'TOUCH', request.keys),
+  answer: reply => ({ touched: read.count(reply) }),
+}
+
+const memoryUsage: Mapping<
+  message.KeyServiceMemoryUsageRequest,
+  message.KeyServiceMemoryUsageResponse
+> = {
+  words(request, words) {
+    words.text('MEMORY')
+    return write.writeKeyed(words, 'USAGE', request.key)
+  },
+  answer: reply => ({ bytes: read.countIfKnown(reply) }),
 }
 
 const scan: Mapping<message.KeyServiceScanRequest, message.KeyServiceScanResponse> = {
   words(request, words) {
-    const { pageToken } = request
-    if (pageToken !== '' && !PAGE_TOKEN.test(pageToken)) return 'page_token is not one of ours'
     words.text('SCAN')
-    words.text(pageToken === '' ? SCAN_END : pageToken)
-    if (request.match.length > 0) {
-      words.text('MATCH')
-      words.bytes(request.match)
-    }
-    write.writeCount(words, BigInt(request.pageSize))
+    const fault = write.writePage(words, request)
     if (request.type !== '') {
       words.text('TYPE')
       words.text(request.type)
     }
-    return null
+    return fault
   },
   answer(reply) {
-    const [cursor, keys] = read.items(reply)
-    const next = read.text(cursor)
-    return {
-      keys: read.items(keys).map(read.bytes),
-      nextPageToken: next === SCAN_END ? '' : next,
-    }
+    const { found, nextPageToken } = read.page(reply)
+    return { keys: found, nextPageToken }
   },
 }
 
@@ -88,4 +175,22 @@ const flushAll: Mapping<message.KeyServiceFlushAllRequest, message.KeyServiceFlu
   answer: () => ({}),
 }
 
-export const keyMappings = { delete: deleteKeys, unlink, exists, type, scan, count, flushAll }
+export const keyMappings = {
+  delete: deleteKeys,
+  unlink,
+  exists,
+  type,
+  expire,
+  ttl,
+  expireTime,
+  persist,
+  rename,
+  copy,
+  dump,
+  restore,
+  touch,
+  memoryUsage,
+  scan,
+  count,
+  flushAll,
+}

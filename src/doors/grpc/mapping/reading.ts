@@ -5,12 +5,21 @@
 
 import { assert } from '../../../base/assert.ts'
 import type { Duration } from '../../../gen/google/protobuf/duration.ts'
-import type { Field, StreamEntries, StreamEntry } from '../../../gen/slotcast/v1/stream.ts'
+import type { Timestamp } from '../../../gen/google/protobuf/timestamp.ts'
+import {
+  DeleteOutcome,
+  type Field,
+  type StreamEntries,
+  type StreamEntry,
+} from '../../../gen/slotcast/v1/stream.ts'
 import type { Reply } from '../../../machine/reply.ts'
 import { formatId } from '../../../machine/types/stream-id.ts'
+import { SCAN_END } from './writing.ts'
 
 const MS_PER_SECOND = 1000n
 const NANOS_PER_MS = 1_000_000
+const MICROS_PER_SECOND = 1_000_000n
+const NANOS_PER_MICRO = 1000
 
 function unexpected(wanted: string, reply: Reply | undefined): string {
   return `expected ${wanted} in a reply, got ${reply?.kind}`
@@ -81,9 +90,63 @@ export function countIfKnown(reply: Reply | undefined): bigint | undefined {
   return isNull(reply) ? undefined : count(reply)
 }
 
+/** The bytes of a string that may be missing. */
+export function bytesIfAny(reply: Reply | undefined): Buffer | undefined {
+  return isNull(reply) ? undefined : bytes(reply)
+}
+
+/** The strings of an array; none of a missing one. */
+export function bytesOfAll(reply: Reply | undefined): Buffer[] {
+  return reply?.kind === 'bulks' ? bulks(reply) : items(reply).map(bytes)
+}
+
+/** A yes or no that is told as 1 or 0. */
+export function flag(reply: Reply | undefined): boolean {
+  return integer(reply) !== 0n
+}
+
+/** What SCAN and its kin answer: a cursor and a page. */
+export function page(reply: Reply): { found: Buffer[]; nextPageToken: string } {
+  const [cursor, rows] = items(reply)
+  const next = text(cursor)
+  return { found: bytesOfAll(rows), nextPageToken: next === SCAN_END ? '' : next }
+}
+
+/** Fields of text of the form `name:value`, a line each. */
+export function fieldLines(lines: readonly string[]): Record<string, string> {
+  const found: Record<string, string> = {}
+  for (const line of lines) {
+    const colon = line.indexOf(':')
+    if (colon > 0) found[line.slice(0, colon)] = line.slice(colon + 1)
+  }
+  return found
+}
+
 /** Milliseconds as a Duration. */
 export function durationOf(ms: bigint): Duration {
   return { seconds: ms / MS_PER_SECOND, nanos: Number(ms % MS_PER_SECOND) * NANOS_PER_MS }
+}
+
+/** Milliseconds of Unix time as a Timestamp. */
+export function timestampOf(ms: bigint): Timestamp {
+  return durationOf(ms)
+}
+
+/** Microseconds as a Duration. */
+export function durationOfMicros(micros: bigint): Duration {
+  const seconds = micros / MICROS_PER_SECOND
+  return { seconds, nanos: Number(micros % MICROS_PER_SECOND) * NANOS_PER_MICRO }
+}
+
+/** What a delete with regard to references says of each entry. */
+export function outcomes(reply: Reply): DeleteOutcome[] {
+  return items(reply).map(item => {
+    const outcome = integer(item)
+    if (outcome === 1n) return DeleteOutcome.DELETE_OUTCOME_DELETED
+    return outcome === 2n
+      ? DeleteOutcome.DELETE_OUTCOME_REFERENCED
+      : DeleteOutcome.DELETE_OUTCOME_MISSING
+  })
 }
 
 /** The values of a map by the names of their keys. */
@@ -94,14 +157,21 @@ export function named(reply: Reply | undefined): ReadonlyMap<string, Reply> {
   return found
 }
 
-/** `[id, [name, value, ...]]`; the fields are missing if the entry is gone. */
+/**
+ * `[id, [name, value, ...]]`; the fields are missing if the entry is gone. XREADGROUP with
+ * CLAIM adds how long the entry was idle and how often it was delivered.
+ */
 export function entry(reply: Reply): StreamEntry {
-  const [id, body] = items(reply)
-  return { id: text(id), fields: fields(body), deleted: isNull(body) }
+  const [id, body, idle, times] = items(reply)
+  const history =
+    idle === undefined
+      ? undefined
+      : { idle: durationOf(integer(idle)), deliveryCount: count(times) }
+  return { id: text(id), fields: fields(body), deleted: isNull(body), history }
 }
 
 function fields(body: Reply | undefined): Field[] {
-  const words = body?.kind === 'bulks' ? bulks(body) : items(body).map(bytes)
+  const words = bytesOfAll(body)
   const found: Field[] = []
   for (let i = 0; i + 1 < words.length; i += 2) {
     found.push({ name: words[i] as Buffer, value: words[i + 1] as Buffer })
@@ -120,9 +190,11 @@ export function entryIfAny(reply: Reply | undefined): StreamEntry | undefined {
 
 /** What XCLAIM answers: entries, or with JUSTID their IDs. */
 export function entriesOrIds(reply: Reply | undefined): StreamEntry[] {
-  return items(reply).map(item =>
-    item.kind === 'array' ? entry(item) : { id: text(item), fields: [], deleted: false },
-  )
+  return items(reply).map(item => (item.kind === 'array' ? entry(item) : bareEntry(item)))
+}
+
+function bareEntry(id: Reply): StreamEntry {
+  return { id: text(id), fields: [], deleted: false, history: undefined }
 }
 
 /** What XREAD and XREADGROUP answer: keys with their entries, or nothing. */

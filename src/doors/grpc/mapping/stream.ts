@@ -8,6 +8,18 @@ import { groupOf } from './group.ts'
 import * as read from './reading.ts'
 import * as write from './writing.ts'
 
+const MS_PER_SECOND = 1000n
+
+/** Writes `IDMP producer-id idempotent-id` or `IDMPAUTO producer-id`. */
+function writeIdempotence(words: Words, idempotence: message.Idempotence): write.Fault {
+  const { producerId, idempotentId } = idempotence
+  if (producerId.length === 0) return 'idempotence.producer_id is required'
+  words.text(idempotentId.length === 0 ? 'IDMPAUTO' : 'IDMP')
+  words.bytes(producerId)
+  if (idempotentId.length > 0) words.bytes(idempotentId)
+  return null
+}
+
 const append: Mapping<message.StreamServiceAppendRequest, message.StreamServiceAppendResponse> = {
   words(request, words) {
     const fault = write.keyFault(request.key)
@@ -19,6 +31,10 @@ const append: Mapping<message.StreamServiceAppendRequest, message.StreamServiceA
     if (request.trim !== undefined) {
       const trimFault = write.writeTrim(words, request.trim)
       if (trimFault !== null) return trimFault
+    }
+    if (request.idempotence !== undefined) {
+      const idempotenceFault = writeIdempotence(words, request.idempotence)
+      if (idempotenceFault !== null) return idempotenceFault
     }
     words.text(request.id === '' ? '*' : request.id)
     for (const { name, value } of request.fields) {
@@ -64,6 +80,7 @@ const readStreams: Mapping<message.StreamServiceReadRequest, message.StreamServi
   words(request, words) {
     words.text('XREAD')
     write.writeCount(words, request.count)
+    write.writeReadLimits(words, request)
     return write.writeBlock(words, request.block) ?? write.writeStreams(words, request.streams, '$')
   },
   answer: reply => ({ streams: read.streams(reply) }),
@@ -90,6 +107,17 @@ const deleteEntries: Mapping<
     return write.keyFault(request.key) ?? write.idsFault(request.ids)
   },
   answer: reply => ({ deleted: read.count(reply) }),
+}
+
+const deleteEx: Mapping<
+  message.StreamServiceDeleteExRequest,
+  message.StreamServiceDeleteExResponse
+> = {
+  words: (request, words) =>
+    write.writeKeyed(words, 'XDELEX', request.key) ??
+    write.writeReferences(words, request.references) ??
+    write.writeIds(words, request.ids),
+  answer: reply => ({ outcomes: read.outcomes(reply) }),
 }
 
 const trim: Mapping<message.StreamServiceTrimRequest, message.StreamServiceTrimResponse> = {
@@ -121,6 +149,28 @@ const setId: Mapping<message.StreamServiceSetIdRequest, message.StreamServiceSet
   answer: () => ({}),
 }
 
+const configure: Mapping<
+  message.StreamServiceConfigureRequest,
+  message.StreamServiceConfigureResponse
+> = {
+  words(request, words) {
+    const { idempotenceDuration, idempotenceMaxSize } = request
+    const fault = write.writeKeyed(words, 'XCFGSET', request.key)
+    if (idempotenceDuration !== undefined) {
+      words.text('IDMP-DURATION')
+      const ms = write.milliseconds(idempotenceDuration)
+      if (ms === null) return 'idempotence_duration is negative or malformed'
+      words.number((ms + MS_PER_SECOND - 1n) / MS_PER_SECOND)
+    }
+    if (idempotenceMaxSize !== undefined) {
+      words.text('IDMP-MAXSIZE')
+      words.number(idempotenceMaxSize)
+    }
+    return fault
+  },
+  answer: () => ({}),
+}
+
 const info: Mapping<message.StreamServiceInfoRequest, message.StreamServiceInfoResponse> = {
   words(request, words) {
     words.text('XINFO')
@@ -147,8 +197,20 @@ const info: Mapping<message.StreamServiceInfoRequest, message.StreamServiceInfoR
       lastEntry: read.entryIfAny(found.get('last-entry')),
       entries: read.entries(found.get('entries')),
       groupDetails: full ? read.items(groups).map(groupDetail) : [],
+      idempotence: idempotenceState(found),
     }
   },
+}
+
+function idempotenceState(found: ReadonlyMap<string, Reply>): message.IdempotenceState {
+  return {
+    duration: { seconds: read.integer(found.get('idmp-duration')), nanos: 0 },
+    maxSize: read.count(found.get('idmp-maxsize')),
+    producers: read.count(found.get('pids-tracked')),
+    tracked: read.count(found.get('iids-tracked')),
+    added: read.count(found.get('iids-added')),
+    duplicates: read.count(found.get('iids-duplicates')),
+  }
 }
 
 function groupDetail(reply: Reply): message.GroupDetail {
@@ -165,6 +227,7 @@ function groupDetail(reply: Reply): message.GroupDetail {
       return pendingEntry(id, read.bytes(consumer), time, times)
     }),
     consumers: consumers.map(consumerDetail),
+    nacked: read.count(found.get('nacked-count')),
   }
 }
 
@@ -204,7 +267,9 @@ export const streamMappings = {
   read: readStreams,
   length,
   delete: deleteEntries,
+  deleteEx,
   trim,
   setId,
+  configure,
   info,
 }

@@ -22,9 +22,20 @@ import {
 } from "@grpc/grpc-js";
 import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
-import { ConsumeRequest, ConsumeResponse } from "./consume.ts";
+import { ConsumeRequest, ConsumeResponse, NackMode, nackModeFromJSON, nackModeToJSON } from "./consume.ts";
 import { Producer } from "./producer.ts";
-import { Group, StreamEntries, StreamEntry, StreamPosition } from "./stream.ts";
+import {
+  DeleteOutcome,
+  deleteOutcomeFromJSON,
+  deleteOutcomeToJSON,
+  Group,
+  ReferencePolicy,
+  referencePolicyFromJSON,
+  referencePolicyToJSON,
+  StreamEntries,
+  StreamEntry,
+  StreamPosition,
+} from "./stream.ts";
 
 export const protobufPackage = "slotcast.v1";
 
@@ -141,7 +152,23 @@ export interface GroupServiceReadRequest {
   /** Delivered entries do not become pending. */
   noAck: boolean;
   /** Makes a repeated call harmless: it answers the entries of the first. */
-  producer: Producer | undefined;
+  producer:
+    | Producer
+    | undefined;
+  /**
+   * Take over entries first that are pending for at least so long, whoever has them, oldest delivery
+   * first; only where nothing but new entries is read. With `block`, wait for those too.
+   */
+  claimMinIdle:
+    | Duration
+    | undefined;
+  /** The most entries to answer of all streams together, not below `count`; 0: no limit. */
+  maxCount: bigint;
+  /**
+   * Bytes of the answer, as RESP2 would write it, after which no entry more is added, so that it may
+   * be larger by one entry; 0: no limit.
+   */
+  maxBytes: bigint;
 }
 
 /** Response of GroupService.Read. */
@@ -166,6 +193,52 @@ export interface GroupServiceAckRequest {
 export interface GroupServiceAckResponse {
   /** How many of the entries were pending. */
   acknowledged: bigint;
+}
+
+/** Request of GroupService.AckDelete. */
+export interface GroupServiceAckDeleteRequest {
+  /** The stream's key. */
+  key: Buffer;
+  /** The group's name. */
+  group: Buffer;
+  /** The entries' IDs; at least one. All that are pending are acknowledged. */
+  ids: string[];
+  /** What becomes of the references that other groups have to the entries. */
+  references: ReferencePolicy;
+  /** Makes a repeated call harmless. */
+  producer: Producer | undefined;
+}
+
+/** Response of GroupService.AckDelete. */
+export interface GroupServiceAckDeleteResponse {
+  /** What became of each entry, in the order of the IDs. */
+  outcomes: DeleteOutcome[];
+}
+
+/** Request of GroupService.Nack. */
+export interface GroupServiceNackRequest {
+  /** The stream's key. */
+  key: Buffer;
+  /** The group's name. */
+  group: Buffer;
+  /** Why. */
+  mode: NackMode;
+  /** The entries' IDs; at least one. Those that are not pending are left alone, unless `force`. */
+  ids: string[];
+  /** Sets the delivery count, at most 2^63 - 1; unset: as `mode` says. */
+  retryCount?:
+    | bigint
+    | undefined;
+  /** Also release entries that are in the stream, but not pending. */
+  force: boolean;
+  /** Makes a repeated call harmless. */
+  producer: Producer | undefined;
+}
+
+/** Response of GroupService.Nack. */
+export interface GroupServiceNackResponse {
+  /** How many entries were released. */
+  released: bigint;
 }
 
 /** Request of GroupService.Pending. */
@@ -228,11 +301,11 @@ export interface PendingDelivery {
   id: string;
   /** The consumer that has it; empty if none has. */
   consumer: Buffer;
-  /** How long ago it was delivered last. */
+  /** How long ago it was delivered last; unset if it was released and no consumer has it. */
   idle:
     | Duration
     | undefined;
-  /** How often it was delivered. */
+  /** How often it was delivered; 2^63 - 1 if it was released for good. */
   deliveryCount: bigint;
 }
 
@@ -1352,6 +1425,9 @@ function createBaseGroupServiceReadRequest(): GroupServiceReadRequest {
     block: undefined,
     noAck: false,
     producer: undefined,
+    claimMinIdle: undefined,
+    maxCount: 0n,
+    maxBytes: 0n,
   };
 }
 
@@ -1380,6 +1456,21 @@ export const GroupServiceReadRequest: MessageFns<GroupServiceReadRequest> = {
     }
     if (message.producer !== undefined) {
       Producer.encode(message.producer, writer.uint32(58).fork()).join();
+    }
+    if (message.claimMinIdle !== undefined) {
+      Duration.encode(message.claimMinIdle, writer.uint32(66).fork()).join();
+    }
+    if (message.maxCount !== 0n) {
+      if (BigInt.asUintN(64, message.maxCount) !== message.maxCount) {
+        throw new globalThis.Error("value provided for field message.maxCount of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.maxCount);
+    }
+    if (message.maxBytes !== 0n) {
+      if (BigInt.asUintN(64, message.maxBytes) !== message.maxBytes) {
+        throw new globalThis.Error("value provided for field message.maxBytes of type uint64 too large");
+      }
+      writer.uint32(80).uint64(message.maxBytes);
     }
     return writer;
   },
@@ -1453,6 +1544,30 @@ export const GroupServiceReadRequest: MessageFns<GroupServiceReadRequest> = {
             message.producer = Producer.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.claimMinIdle = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.maxCount = reader.uint64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.maxBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1480,6 +1595,21 @@ export const GroupServiceReadRequest: MessageFns<GroupServiceReadRequest> = {
         ? globalThis.Boolean(object.no_ack)
         : false,
       producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+      claimMinIdle: isSet(object.claimMinIdle)
+        ? Duration.fromJSON(object.claimMinIdle)
+        : isSet(object.claim_min_idle)
+        ? Duration.fromJSON(object.claim_min_idle)
+        : undefined,
+      maxCount: isSet(object.maxCount)
+        ? BigInt(object.maxCount)
+        : isSet(object.max_count)
+        ? BigInt(object.max_count)
+        : 0n,
+      maxBytes: isSet(object.maxBytes)
+        ? BigInt(object.maxBytes)
+        : isSet(object.max_bytes)
+        ? BigInt(object.max_bytes)
+        : 0n,
     };
   },
 
@@ -1506,6 +1636,15 @@ export const GroupServiceReadRequest: MessageFns<GroupServiceReadRequest> = {
     if (message.producer !== undefined) {
       obj.producer = Producer.toJSON(message.producer);
     }
+    if (message.claimMinIdle !== undefined) {
+      obj.claimMinIdle = Duration.toJSON(message.claimMinIdle);
+    }
+    if (message.maxCount !== 0n) {
+      obj.maxCount = message.maxCount.toString();
+    }
+    if (message.maxBytes !== 0n) {
+      obj.maxBytes = message.maxBytes.toString();
+    }
     return obj;
   },
 
@@ -1525,6 +1664,11 @@ export const GroupServiceReadRequest: MessageFns<GroupServiceReadRequest> = {
     message.producer = (object.producer !== undefined && object.producer !== null)
       ? Producer.fromPartial(object.producer)
       : undefined;
+    message.claimMinIdle = (object.claimMinIdle !== undefined && object.claimMinIdle !== null)
+      ? Duration.fromPartial(object.claimMinIdle)
+      : undefined;
+    message.maxCount = (object.maxCount !== undefined && object.maxCount !== null) ? BigInt(object.maxCount) : 0n;
+    message.maxBytes = (object.maxBytes !== undefined && object.maxBytes !== null) ? BigInt(object.maxBytes) : 0n;
     return message;
   },
 };
@@ -1787,6 +1931,482 @@ export const GroupServiceAckResponse: MessageFns<GroupServiceAckResponse> = {
     message.acknowledged = (object.acknowledged !== undefined && object.acknowledged !== null)
       ? BigInt(object.acknowledged)
       : 0n;
+    return message;
+  },
+};
+
+function createBaseGroupServiceAckDeleteRequest(): GroupServiceAckDeleteRequest {
+  return { key: Buffer.alloc(0), group: Buffer.alloc(0), ids: [], references: 0, producer: undefined };
+}
+
+export const GroupServiceAckDeleteRequest: MessageFns<GroupServiceAckDeleteRequest> = {
+  encode(message: GroupServiceAckDeleteRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    if (message.group.length !== 0) {
+      writer.uint32(18).bytes(message.group);
+    }
+    for (const v of message.ids) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.references !== 0) {
+      writer.uint32(32).int32(message.references);
+    }
+    if (message.producer !== undefined) {
+      Producer.encode(message.producer, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GroupServiceAckDeleteRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGroupServiceAckDeleteRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.group = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.ids.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.references = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.producer = Producer.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GroupServiceAckDeleteRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      group: isSet(object.group) ? Buffer.from(bytesFromBase64(object.group)) : Buffer.alloc(0),
+      ids: globalThis.Array.isArray(object?.ids) ? object.ids.map((e: any) => globalThis.String(e)) : [],
+      references: isSet(object.references) ? referencePolicyFromJSON(object.references) : 0,
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: GroupServiceAckDeleteRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.group.length !== 0) {
+      obj.group = base64FromBytes(message.group);
+    }
+    if (message.ids?.length) {
+      obj.ids = message.ids;
+    }
+    if (message.references !== 0) {
+      obj.references = referencePolicyToJSON(message.references);
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GroupServiceAckDeleteRequest>, I>>(base?: I): GroupServiceAckDeleteRequest {
+    return GroupServiceAckDeleteRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GroupServiceAckDeleteRequest>, I>>(object: I): GroupServiceAckDeleteRequest {
+    const message = createBaseGroupServiceAckDeleteRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    message.group = object.group ?? Buffer.alloc(0);
+    message.ids = object.ids?.map((e) => e) || [];
+    message.references = object.references ?? 0;
+    message.producer = (object.producer !== undefined && object.producer !== null)
+      ? Producer.fromPartial(object.producer)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGroupServiceAckDeleteResponse(): GroupServiceAckDeleteResponse {
+  return { outcomes: [] };
+}
+
+export const GroupServiceAckDeleteResponse: MessageFns<GroupServiceAckDeleteResponse> = {
+  encode(message: GroupServiceAckDeleteResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.outcomes.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.outcomes) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GroupServiceAckDeleteResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGroupServiceAckDeleteResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.outcomes.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.outcomes.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GroupServiceAckDeleteResponse {
+    return {
+      outcomes: globalThis.Array.isArray(object?.outcomes)
+        ? object.outcomes.map((e: any) => deleteOutcomeFromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: GroupServiceAckDeleteResponse): unknown {
+    const obj: any = {};
+    if (message.outcomes?.length) {
+      obj.outcomes = message.outcomes.map((e) => deleteOutcomeToJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GroupServiceAckDeleteResponse>, I>>(base?: I): GroupServiceAckDeleteResponse {
+    return GroupServiceAckDeleteResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GroupServiceAckDeleteResponse>, I>>(
+    object: I,
+  ): GroupServiceAckDeleteResponse {
+    const message = createBaseGroupServiceAckDeleteResponse();
+    message.outcomes = object.outcomes?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseGroupServiceNackRequest(): GroupServiceNackRequest {
+  return {
+    key: Buffer.alloc(0),
+    group: Buffer.alloc(0),
+    mode: 0,
+    ids: [],
+    retryCount: undefined,
+    force: false,
+    producer: undefined,
+  };
+}
+
+export const GroupServiceNackRequest: MessageFns<GroupServiceNackRequest> = {
+  encode(message: GroupServiceNackRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    if (message.group.length !== 0) {
+      writer.uint32(18).bytes(message.group);
+    }
+    if (message.mode !== 0) {
+      writer.uint32(24).int32(message.mode);
+    }
+    for (const v of message.ids) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.retryCount !== undefined) {
+      if (BigInt.asUintN(64, message.retryCount) !== message.retryCount) {
+        throw new globalThis.Error("value provided for field message.retryCount of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.retryCount);
+    }
+    if (message.force !== false) {
+      writer.uint32(48).bool(message.force);
+    }
+    if (message.producer !== undefined) {
+      Producer.encode(message.producer, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GroupServiceNackRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGroupServiceNackRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.group = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.mode = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.ids.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.retryCount = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.force = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.producer = Producer.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GroupServiceNackRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      group: isSet(object.group) ? Buffer.from(bytesFromBase64(object.group)) : Buffer.alloc(0),
+      mode: isSet(object.mode) ? nackModeFromJSON(object.mode) : 0,
+      ids: globalThis.Array.isArray(object?.ids) ? object.ids.map((e: any) => globalThis.String(e)) : [],
+      retryCount: isSet(object.retryCount)
+        ? BigInt(object.retryCount)
+        : isSet(object.retry_count)
+        ? BigInt(object.retry_count)
+        : undefined,
+      force: isSet(object.force) ? globalThis.Boolean(object.force) : false,
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: GroupServiceNackRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.group.length !== 0) {
+      obj.group = base64FromBytes(message.group);
+    }
+    if (message.mode !== 0) {
+      obj.mode = nackModeToJSON(message.mode);
+    }
+    if (message.ids?.length) {
+      obj.ids = message.ids;
+    }
+    if (message.retryCount !== undefined) {
+      obj.retryCount = message.retryCount.toString();
+    }
+    if (message.force !== false) {
+      obj.force = message.force;
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GroupServiceNackRequest>, I>>(base?: I): GroupServiceNackRequest {
+    return GroupServiceNackRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GroupServiceNackRequest>, I>>(object: I): GroupServiceNackRequest {
+    const message = createBaseGroupServiceNackRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    message.group = object.group ?? Buffer.alloc(0);
+    message.mode = object.mode ?? 0;
+    message.ids = object.ids?.map((e) => e) || [];
+    message.retryCount = (object.retryCount !== undefined && object.retryCount !== null)
+      ? BigInt(object.retryCount)
+      : undefined;
+    message.force = object.force ?? false;
+    message.producer = (object.producer !== undefined && object.producer !== null)
+      ? Producer.fromPartial(object.producer)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGroupServiceNackResponse(): GroupServiceNackResponse {
+  return { released: 0n };
+}
+
+export const GroupServiceNackResponse: MessageFns<GroupServiceNackResponse> = {
+  encode(message: GroupServiceNackResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.released !== 0n) {
+      if (BigInt.asUintN(64, message.released) !== message.released) {
+        throw new globalThis.Error("value provided for field message.released of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.released);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GroupServiceNackResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGroupServiceNackResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.released = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GroupServiceNackResponse {
+    return { released: isSet(object.released) ? BigInt(object.released) : 0n };
+  },
+
+  toJSON(message: GroupServiceNackResponse): unknown {
+    const obj: any = {};
+    if (message.released !== 0n) {
+      obj.released = message.released.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GroupServiceNackResponse>, I>>(base?: I): GroupServiceNackResponse {
+    return GroupServiceNackResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GroupServiceNackResponse>, I>>(object: I): GroupServiceNackResponse {
+    const message = createBaseGroupServiceNackResponse();
+    message.released = (object.released !== undefined && object.released !== null) ? BigInt(object.released) : 0n;
     return message;
   },
 };
@@ -3674,6 +4294,30 @@ export const GroupServiceService = {
       Buffer.from(GroupServiceAckResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GroupServiceAckResponse => GroupServiceAckResponse.decode(value),
   },
+  /** Acknowledges entries and deletes them from the stream (XACKDEL). */
+  ackDelete: {
+    path: "/slotcast.v1.GroupService/AckDelete" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GroupServiceAckDeleteRequest): Buffer =>
+      Buffer.from(GroupServiceAckDeleteRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GroupServiceAckDeleteRequest => GroupServiceAckDeleteRequest.decode(value),
+    responseSerialize: (value: GroupServiceAckDeleteResponse): Buffer =>
+      Buffer.from(GroupServiceAckDeleteResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GroupServiceAckDeleteResponse => GroupServiceAckDeleteResponse.decode(value),
+  },
+  /** Releases pending entries: whoever claims next gets them (XNACK). */
+  nack: {
+    path: "/slotcast.v1.GroupService/Nack" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GroupServiceNackRequest): Buffer =>
+      Buffer.from(GroupServiceNackRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GroupServiceNackRequest => GroupServiceNackRequest.decode(value),
+    responseSerialize: (value: GroupServiceNackResponse): Buffer =>
+      Buffer.from(GroupServiceNackResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GroupServiceNackResponse => GroupServiceNackResponse.decode(value),
+  },
   /** Sums up the pending entries of a group (XPENDING). */
   pending: {
     path: "/slotcast.v1.GroupService/Pending" as const,
@@ -3779,6 +4423,10 @@ export interface GroupServiceServer extends UntypedServiceImplementation {
   read: handleUnaryCall<GroupServiceReadRequest, GroupServiceReadResponse>;
   /** Acknowledges entries: they are no longer pending (XACK). */
   ack: handleUnaryCall<GroupServiceAckRequest, GroupServiceAckResponse>;
+  /** Acknowledges entries and deletes them from the stream (XACKDEL). */
+  ackDelete: handleUnaryCall<GroupServiceAckDeleteRequest, GroupServiceAckDeleteResponse>;
+  /** Releases pending entries: whoever claims next gets them (XNACK). */
+  nack: handleUnaryCall<GroupServiceNackRequest, GroupServiceNackResponse>;
   /** Sums up the pending entries of a group (XPENDING). */
   pending: handleUnaryCall<GroupServicePendingRequest, GroupServicePendingResponse>;
   /** Lists pending entries (XPENDING with a range). */
@@ -3914,6 +4562,38 @@ export interface GroupServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GroupServiceAckResponse) => void,
+  ): ClientUnaryCall;
+  /** Acknowledges entries and deletes them from the stream (XACKDEL). */
+  ackDelete(
+    request: GroupServiceAckDeleteRequest,
+    callback: (error: ServiceError | null, response: GroupServiceAckDeleteResponse) => void,
+  ): ClientUnaryCall;
+  ackDelete(
+    request: GroupServiceAckDeleteRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GroupServiceAckDeleteResponse) => void,
+  ): ClientUnaryCall;
+  ackDelete(
+    request: GroupServiceAckDeleteRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GroupServiceAckDeleteResponse) => void,
+  ): ClientUnaryCall;
+  /** Releases pending entries: whoever claims next gets them (XNACK). */
+  nack(
+    request: GroupServiceNackRequest,
+    callback: (error: ServiceError | null, response: GroupServiceNackResponse) => void,
+  ): ClientUnaryCall;
+  nack(
+    request: GroupServiceNackRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GroupServiceNackResponse) => void,
+  ): ClientUnaryCall;
+  nack(
+    request: GroupServiceNackRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GroupServiceNackResponse) => void,
   ): ClientUnaryCall;
   /** Sums up the pending entries of a group (XPENDING). */
   pending(

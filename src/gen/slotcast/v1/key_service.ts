@@ -18,11 +18,81 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Duration } from "../../google/protobuf/duration.ts";
+import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { Producer } from "./producer.ts";
 
 export const protobufPackage = "slotcast.v1";
 
 export const protobufFileName = "slotcast/v1/key_service.proto";
+
+/** When KeyService.Expire is done. */
+export const ExpireCondition = {
+  /** EXPIRE_CONDITION_UNSPECIFIED - Always. */
+  EXPIRE_CONDITION_UNSPECIFIED: 0,
+  /** EXPIRE_CONDITION_NONE - If the key has no expiry (NX). */
+  EXPIRE_CONDITION_NONE: 1,
+  /** EXPIRE_CONDITION_ANY - If the key has an expiry (XX). */
+  EXPIRE_CONDITION_ANY: 2,
+  /** EXPIRE_CONDITION_LATER - If the new expiry is later; no expiry counts as the latest (GT). */
+  EXPIRE_CONDITION_LATER: 3,
+  /** EXPIRE_CONDITION_EARLIER - If the new expiry is earlier; no expiry counts as the latest (LT). */
+  EXPIRE_CONDITION_EARLIER: 4,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type ExpireCondition = typeof ExpireCondition[keyof typeof ExpireCondition];
+
+export namespace ExpireCondition {
+  export type EXPIRE_CONDITION_UNSPECIFIED = typeof ExpireCondition.EXPIRE_CONDITION_UNSPECIFIED;
+  export type EXPIRE_CONDITION_NONE = typeof ExpireCondition.EXPIRE_CONDITION_NONE;
+  export type EXPIRE_CONDITION_ANY = typeof ExpireCondition.EXPIRE_CONDITION_ANY;
+  export type EXPIRE_CONDITION_LATER = typeof ExpireCondition.EXPIRE_CONDITION_LATER;
+  export type EXPIRE_CONDITION_EARLIER = typeof ExpireCondition.EXPIRE_CONDITION_EARLIER;
+  export type UNRECOGNIZED = typeof ExpireCondition.UNRECOGNIZED;
+}
+
+export function expireConditionFromJSON(object: any): ExpireCondition {
+  switch (object) {
+    case 0:
+    case "EXPIRE_CONDITION_UNSPECIFIED":
+      return ExpireCondition.EXPIRE_CONDITION_UNSPECIFIED;
+    case 1:
+    case "EXPIRE_CONDITION_NONE":
+      return ExpireCondition.EXPIRE_CONDITION_NONE;
+    case 2:
+    case "EXPIRE_CONDITION_ANY":
+      return ExpireCondition.EXPIRE_CONDITION_ANY;
+    case 3:
+    case "EXPIRE_CONDITION_LATER":
+      return ExpireCondition.EXPIRE_CONDITION_LATER;
+    case 4:
+    case "EXPIRE_CONDITION_EARLIER":
+      return ExpireCondition.EXPIRE_CONDITION_EARLIER;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return ExpireCondition.UNRECOGNIZED;
+  }
+}
+
+export function expireConditionToJSON(object: ExpireCondition): string {
+  switch (object) {
+    case ExpireCondition.EXPIRE_CONDITION_UNSPECIFIED:
+      return "EXPIRE_CONDITION_UNSPECIFIED";
+    case ExpireCondition.EXPIRE_CONDITION_NONE:
+      return "EXPIRE_CONDITION_NONE";
+    case ExpireCondition.EXPIRE_CONDITION_ANY:
+      return "EXPIRE_CONDITION_ANY";
+    case ExpireCondition.EXPIRE_CONDITION_LATER:
+      return "EXPIRE_CONDITION_LATER";
+    case ExpireCondition.EXPIRE_CONDITION_EARLIER:
+      return "EXPIRE_CONDITION_EARLIER";
+    case ExpireCondition.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
 
 /** Request of KeyService.Delete. */
 export interface KeyServiceDeleteRequest {
@@ -72,8 +142,175 @@ export interface KeyServiceTypeRequest {
 
 /** Response of KeyService.Type. */
 export interface KeyServiceTypeResponse {
-  /** `stream`, or `none` if there is no such key. */
+  /** `stream`, `list`, `string` or `set`; `none` if there is no such key. */
   type: string;
+}
+
+/** Request of KeyService.Expire. */
+export interface KeyServiceExpireRequest {
+  /** The key. */
+  key: Buffer;
+  /** When it expires; required. */
+  expiry:
+    | //
+    /** So long from now. Zero: the key is deleted. */
+    { $case: "ttl"; value: Duration }
+    | //
+    /** At this time; not before 1970. In the past: the key is deleted. */
+    { $case: "expireTime"; value: Timestamp }
+    | undefined;
+  /** When to do it. */
+  condition: ExpireCondition;
+  /** Makes a repeated call harmless. */
+  producer: Producer | undefined;
+}
+
+/** Response of KeyService.Expire. */
+export interface KeyServiceExpireResponse {
+  /** False: there is no such key, or the condition did not hold. */
+  applied: boolean;
+}
+
+/** Request of KeyService.Ttl. */
+export interface KeyServiceTtlRequest {
+  /** The key. */
+  key: Buffer;
+}
+
+/** Response of KeyService.Ttl. */
+export interface KeyServiceTtlResponse {
+  /** Whether there is such a key. */
+  exists: boolean;
+  /** How long it still lives; unset: for ever. */
+  ttl: Duration | undefined;
+}
+
+/** Request of KeyService.ExpireTime. */
+export interface KeyServiceExpireTimeRequest {
+  /** The key. */
+  key: Buffer;
+}
+
+/** Response of KeyService.ExpireTime. */
+export interface KeyServiceExpireTimeResponse {
+  /** Whether there is such a key. */
+  exists: boolean;
+  /** When it expires; unset: never. */
+  expireTime: Timestamp | undefined;
+}
+
+/** Request of KeyService.Persist. */
+export interface KeyServicePersistRequest {
+  /** The key. */
+  key: Buffer;
+  /** Makes a repeated call harmless. */
+  producer: Producer | undefined;
+}
+
+/** Response of KeyService.Persist. */
+export interface KeyServicePersistResponse {
+  /** False: there is no such key, or it had no expiry. */
+  persisted: boolean;
+}
+
+/** Request of KeyService.Rename. */
+export interface KeyServiceRenameRequest {
+  /** The key; it must exist. */
+  key: Buffer;
+  /** Its new name, in the same slot. What stands behind it before is deleted, unless `if_absent`. */
+  newKey: Buffer;
+  /** Only if there is no `new_key` yet (RENAMENX). */
+  ifAbsent: boolean;
+  /** Makes a repeated call harmless. */
+  producer: Producer | undefined;
+}
+
+/** Response of KeyService.Rename. */
+export interface KeyServiceRenameResponse {
+  /** False: with `if_absent` the new name was taken. */
+  renamed: boolean;
+}
+
+/** Request of KeyService.Copy. */
+export interface KeyServiceCopyRequest {
+  /** The key. */
+  source: Buffer;
+  /** The key of the copy, another one in the same slot. */
+  destination: Buffer;
+  /** Replace what stands behind `destination`. */
+  replace: boolean;
+  /** Makes a repeated call harmless. */
+  producer: Producer | undefined;
+}
+
+/** Response of KeyService.Copy. */
+export interface KeyServiceCopyResponse {
+  /** False: there is no such source, or the destination is taken. */
+  copied: boolean;
+}
+
+/** Request of KeyService.Dump. */
+export interface KeyServiceDumpRequest {
+  /** The key. */
+  key: Buffer;
+}
+
+/** Response of KeyService.Dump. */
+export interface KeyServiceDumpResponse {
+  /**
+   * The dump, with a version and a checksum, for nodes of Slotcast alone; unset if there is no such key.
+   * It does not hold when the key expires.
+   */
+  dump?: Buffer | undefined;
+}
+
+/** Request of KeyService.Restore. */
+export interface KeyServiceRestoreRequest {
+  /** The key. */
+  key: Buffer;
+  /** What KeyService.Dump answered. */
+  dump: Buffer;
+  /** When the key expires; unset: never. */
+  expiry:
+    | //
+    /** So long from now; above zero. */
+    { $case: "ttl"; value: Duration }
+    | //
+    /** At this time; after 1970. In the past: the key is not made. */
+    { $case: "expireTime"; value: Timestamp }
+    | undefined;
+  /** Replace what stands behind the key; else it must not exist. */
+  replace: boolean;
+  /** Makes a repeated call harmless. */
+  producer: Producer | undefined;
+}
+
+/** Response of KeyService.Restore. */
+export interface KeyServiceRestoreResponse {
+}
+
+/** Request of KeyService.Touch. */
+export interface KeyServiceTouchRequest {
+  /** The keys; at least one, all in one slot. A key given twice counts twice. */
+  keys: Buffer[];
+}
+
+/** Response of KeyService.Touch. */
+export interface KeyServiceTouchResponse {
+  /** How many of the keys exist. */
+  touched: bigint;
+}
+
+/** Request of KeyService.MemoryUsage. */
+export interface KeyServiceMemoryUsageRequest {
+  /** The key. */
+  key: Buffer;
+}
+
+/** Response of KeyService.MemoryUsage. */
+export interface KeyServiceMemoryUsageResponse {
+  /** Estimated memory of key and value, in bytes; unset if there is no such key. */
+  bytes?: bigint | undefined;
 }
 
 /** Request of KeyService.Scan. */
@@ -701,6 +938,1703 @@ export const KeyServiceTypeResponse: MessageFns<KeyServiceTypeResponse> = {
   },
 };
 
+function createBaseKeyServiceExpireRequest(): KeyServiceExpireRequest {
+  return { key: Buffer.alloc(0), expiry: undefined, condition: 0, producer: undefined };
+}
+
+export const KeyServiceExpireRequest: MessageFns<KeyServiceExpireRequest> = {
+  encode(message: KeyServiceExpireRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    switch (message.expiry?.$case) {
+      case "ttl":
+        Duration.encode(message.expiry.value, writer.uint32(18).fork()).join();
+        break;
+      case "expireTime":
+        Timestamp.encode(message.expiry.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    if (message.condition !== 0) {
+      writer.uint32(32).int32(message.condition);
+    }
+    if (message.producer !== undefined) {
+      Producer.encode(message.producer, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceExpireRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceExpireRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.expiry = { $case: "ttl", value: Duration.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.expiry = { $case: "expireTime", value: Timestamp.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.condition = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.producer = Producer.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceExpireRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      expiry: isSet(object.ttl)
+        ? { $case: "ttl", value: Duration.fromJSON(object.ttl) }
+        : isSet(object.expireTime)
+        ? { $case: "expireTime", value: fromJsonTimestamp(object.expireTime) }
+        : isSet(object.expire_time)
+        ? { $case: "expireTime", value: fromJsonTimestamp(object.expire_time) }
+        : undefined,
+      condition: isSet(object.condition) ? expireConditionFromJSON(object.condition) : 0,
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: KeyServiceExpireRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.expiry?.$case === "ttl") {
+      obj.ttl = Duration.toJSON(message.expiry.value);
+    } else if (message.expiry?.$case === "expireTime") {
+      obj.expireTime = fromTimestamp(message.expiry.value).toISOString();
+    }
+    if (message.condition !== 0) {
+      obj.condition = expireConditionToJSON(message.condition);
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceExpireRequest>, I>>(base?: I): KeyServiceExpireRequest {
+    return KeyServiceExpireRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceExpireRequest>, I>>(object: I): KeyServiceExpireRequest {
+    const message = createBaseKeyServiceExpireRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    switch (object.expiry?.$case) {
+      case "ttl": {
+        if (object.expiry?.value !== undefined && object.expiry?.value !== null) {
+          message.expiry = { $case: "ttl", value: Duration.fromPartial(object.expiry.value) };
+        }
+        break;
+      }
+      case "expireTime": {
+        if (object.expiry?.value !== undefined && object.expiry?.value !== null) {
+          message.expiry = { $case: "expireTime", value: Timestamp.fromPartial(object.expiry.value) };
+        }
+        break;
+      }
+    }
+    message.condition = object.condition ?? 0;
+    message.producer = (object.producer !== undefined && object.producer !== null)
+      ? Producer.fromPartial(object.producer)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseKeyServiceExpireResponse(): KeyServiceExpireResponse {
+  return { applied: false };
+}
+
+export const KeyServiceExpireResponse: MessageFns<KeyServiceExpireResponse> = {
+  encode(message: KeyServiceExpireResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.applied !== false) {
+      writer.uint32(8).bool(message.applied);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceExpireResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceExpireResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.applied = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceExpireResponse {
+    return { applied: isSet(object.applied) ? globalThis.Boolean(object.applied) : false };
+  },
+
+  toJSON(message: KeyServiceExpireResponse): unknown {
+    const obj: any = {};
+    if (message.applied !== false) {
+      obj.applied = message.applied;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceExpireResponse>, I>>(base?: I): KeyServiceExpireResponse {
+    return KeyServiceExpireResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceExpireResponse>, I>>(object: I): KeyServiceExpireResponse {
+    const message = createBaseKeyServiceExpireResponse();
+    message.applied = object.applied ?? false;
+    return message;
+  },
+};
+
+function createBaseKeyServiceTtlRequest(): KeyServiceTtlRequest {
+  return { key: Buffer.alloc(0) };
+}
+
+export const KeyServiceTtlRequest: MessageFns<KeyServiceTtlRequest> = {
+  encode(message: KeyServiceTtlRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceTtlRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceTtlRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceTtlRequest {
+    return { key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0) };
+  },
+
+  toJSON(message: KeyServiceTtlRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceTtlRequest>, I>>(base?: I): KeyServiceTtlRequest {
+    return KeyServiceTtlRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceTtlRequest>, I>>(object: I): KeyServiceTtlRequest {
+    const message = createBaseKeyServiceTtlRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseKeyServiceTtlResponse(): KeyServiceTtlResponse {
+  return { exists: false, ttl: undefined };
+}
+
+export const KeyServiceTtlResponse: MessageFns<KeyServiceTtlResponse> = {
+  encode(message: KeyServiceTtlResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.exists !== false) {
+      writer.uint32(8).bool(message.exists);
+    }
+    if (message.ttl !== undefined) {
+      Duration.encode(message.ttl, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceTtlResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceTtlResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.exists = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ttl = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceTtlResponse {
+    return {
+      exists: isSet(object.exists) ? globalThis.Boolean(object.exists) : false,
+      ttl: isSet(object.ttl) ? Duration.fromJSON(object.ttl) : undefined,
+    };
+  },
+
+  toJSON(message: KeyServiceTtlResponse): unknown {
+    const obj: any = {};
+    if (message.exists !== false) {
+      obj.exists = message.exists;
+    }
+    if (message.ttl !== undefined) {
+      obj.ttl = Duration.toJSON(message.ttl);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceTtlResponse>, I>>(base?: I): KeyServiceTtlResponse {
+    return KeyServiceTtlResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceTtlResponse>, I>>(object: I): KeyServiceTtlResponse {
+    const message = createBaseKeyServiceTtlResponse();
+    message.exists = object.exists ?? false;
+    message.ttl = (object.ttl !== undefined && object.ttl !== null) ? Duration.fromPartial(object.ttl) : undefined;
+    return message;
+  },
+};
+
+function createBaseKeyServiceExpireTimeRequest(): KeyServiceExpireTimeRequest {
+  return { key: Buffer.alloc(0) };
+}
+
+export const KeyServiceExpireTimeRequest: MessageFns<KeyServiceExpireTimeRequest> = {
+  encode(message: KeyServiceExpireTimeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceExpireTimeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceExpireTimeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceExpireTimeRequest {
+    return { key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0) };
+  },
+
+  toJSON(message: KeyServiceExpireTimeRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceExpireTimeRequest>, I>>(base?: I): KeyServiceExpireTimeRequest {
+    return KeyServiceExpireTimeRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceExpireTimeRequest>, I>>(object: I): KeyServiceExpireTimeRequest {
+    const message = createBaseKeyServiceExpireTimeRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseKeyServiceExpireTimeResponse(): KeyServiceExpireTimeResponse {
+  return { exists: false, expireTime: undefined };
+}
+
+export const KeyServiceExpireTimeResponse: MessageFns<KeyServiceExpireTimeResponse> = {
+  encode(message: KeyServiceExpireTimeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.exists !== false) {
+      writer.uint32(8).bool(message.exists);
+    }
+    if (message.expireTime !== undefined) {
+      Timestamp.encode(message.expireTime, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceExpireTimeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceExpireTimeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.exists = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.expireTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceExpireTimeResponse {
+    return {
+      exists: isSet(object.exists) ? globalThis.Boolean(object.exists) : false,
+      expireTime: isSet(object.expireTime)
+        ? fromJsonTimestamp(object.expireTime)
+        : isSet(object.expire_time)
+        ? fromJsonTimestamp(object.expire_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: KeyServiceExpireTimeResponse): unknown {
+    const obj: any = {};
+    if (message.exists !== false) {
+      obj.exists = message.exists;
+    }
+    if (message.expireTime !== undefined) {
+      obj.expireTime = fromTimestamp(message.expireTime).toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceExpireTimeResponse>, I>>(base?: I): KeyServiceExpireTimeResponse {
+    return KeyServiceExpireTimeResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceExpireTimeResponse>, I>>(object: I): KeyServiceExpireTimeResponse {
+    const message = createBaseKeyServiceExpireTimeResponse();
+    message.exists = object.exists ?? false;
+    message.expireTime = (object.expireTime !== undefined && object.expireTime !== null)
+      ? Timestamp.fromPartial(object.expireTime)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseKeyServicePersistRequest(): KeyServicePersistRequest {
+  return { key: Buffer.alloc(0), producer: undefined };
+}
+
+export const KeyServicePersistRequest: MessageFns<KeyServicePersistRequest> = {
+  encode(message: KeyServicePersistRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    if (message.producer !== undefined) {
+      Producer.encode(message.producer, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServicePersistRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServicePersistRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.producer = Producer.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServicePersistRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: KeyServicePersistRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServicePersistRequest>, I>>(base?: I): KeyServicePersistRequest {
+    return KeyServicePersistRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServicePersistRequest>, I>>(object: I): KeyServicePersistRequest {
+    const message = createBaseKeyServicePersistRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    message.producer = (object.producer !== undefined && object.producer !== null)
+      ? Producer.fromPartial(object.producer)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseKeyServicePersistResponse(): KeyServicePersistResponse {
+  return { persisted: false };
+}
+
+export const KeyServicePersistResponse: MessageFns<KeyServicePersistResponse> = {
+  encode(message: KeyServicePersistResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.persisted !== false) {
+      writer.uint32(8).bool(message.persisted);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServicePersistResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServicePersistResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.persisted = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServicePersistResponse {
+    return { persisted: isSet(object.persisted) ? globalThis.Boolean(object.persisted) : false };
+  },
+
+  toJSON(message: KeyServicePersistResponse): unknown {
+    const obj: any = {};
+    if (message.persisted !== false) {
+      obj.persisted = message.persisted;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServicePersistResponse>, I>>(base?: I): KeyServicePersistResponse {
+    return KeyServicePersistResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServicePersistResponse>, I>>(object: I): KeyServicePersistResponse {
+    const message = createBaseKeyServicePersistResponse();
+    message.persisted = object.persisted ?? false;
+    return message;
+  },
+};
+
+function createBaseKeyServiceRenameRequest(): KeyServiceRenameRequest {
+  return { key: Buffer.alloc(0), newKey: Buffer.alloc(0), ifAbsent: false, producer: undefined };
+}
+
+export const KeyServiceRenameRequest: MessageFns<KeyServiceRenameRequest> = {
+  encode(message: KeyServiceRenameRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    if (message.newKey.length !== 0) {
+      writer.uint32(18).bytes(message.newKey);
+    }
+    if (message.ifAbsent !== false) {
+      writer.uint32(24).bool(message.ifAbsent);
+    }
+    if (message.producer !== undefined) {
+      Producer.encode(message.producer, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceRenameRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceRenameRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.newKey = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ifAbsent = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.producer = Producer.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceRenameRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      newKey: isSet(object.newKey)
+        ? Buffer.from(bytesFromBase64(object.newKey))
+        : isSet(object.new_key)
+        ? Buffer.from(bytesFromBase64(object.new_key))
+        : Buffer.alloc(0),
+      ifAbsent: isSet(object.ifAbsent)
+        ? globalThis.Boolean(object.ifAbsent)
+        : isSet(object.if_absent)
+        ? globalThis.Boolean(object.if_absent)
+        : false,
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: KeyServiceRenameRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.newKey.length !== 0) {
+      obj.newKey = base64FromBytes(message.newKey);
+    }
+    if (message.ifAbsent !== false) {
+      obj.ifAbsent = message.ifAbsent;
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceRenameRequest>, I>>(base?: I): KeyServiceRenameRequest {
+    return KeyServiceRenameRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceRenameRequest>, I>>(object: I): KeyServiceRenameRequest {
+    const message = createBaseKeyServiceRenameRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    message.newKey = object.newKey ?? Buffer.alloc(0);
+    message.ifAbsent = object.ifAbsent ?? false;
+    message.producer = (object.producer !== undefined && object.producer !== null)
+      ? Producer.fromPartial(object.producer)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseKeyServiceRenameResponse(): KeyServiceRenameResponse {
+  return { renamed: false };
+}
+
+export const KeyServiceRenameResponse: MessageFns<KeyServiceRenameResponse> = {
+  encode(message: KeyServiceRenameResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.renamed !== false) {
+      writer.uint32(8).bool(message.renamed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceRenameResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceRenameResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.renamed = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceRenameResponse {
+    return { renamed: isSet(object.renamed) ? globalThis.Boolean(object.renamed) : false };
+  },
+
+  toJSON(message: KeyServiceRenameResponse): unknown {
+    const obj: any = {};
+    if (message.renamed !== false) {
+      obj.renamed = message.renamed;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceRenameResponse>, I>>(base?: I): KeyServiceRenameResponse {
+    return KeyServiceRenameResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceRenameResponse>, I>>(object: I): KeyServiceRenameResponse {
+    const message = createBaseKeyServiceRenameResponse();
+    message.renamed = object.renamed ?? false;
+    return message;
+  },
+};
+
+function createBaseKeyServiceCopyRequest(): KeyServiceCopyRequest {
+  return { source: Buffer.alloc(0), destination: Buffer.alloc(0), replace: false, producer: undefined };
+}
+
+export const KeyServiceCopyRequest: MessageFns<KeyServiceCopyRequest> = {
+  encode(message: KeyServiceCopyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.source.length !== 0) {
+      writer.uint32(10).bytes(message.source);
+    }
+    if (message.destination.length !== 0) {
+      writer.uint32(18).bytes(message.destination);
+    }
+    if (message.replace !== false) {
+      writer.uint32(24).bool(message.replace);
+    }
+    if (message.producer !== undefined) {
+      Producer.encode(message.producer, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceCopyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceCopyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.source = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.destination = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.replace = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.producer = Producer.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceCopyRequest {
+    return {
+      source: isSet(object.source) ? Buffer.from(bytesFromBase64(object.source)) : Buffer.alloc(0),
+      destination: isSet(object.destination) ? Buffer.from(bytesFromBase64(object.destination)) : Buffer.alloc(0),
+      replace: isSet(object.replace) ? globalThis.Boolean(object.replace) : false,
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: KeyServiceCopyRequest): unknown {
+    const obj: any = {};
+    if (message.source.length !== 0) {
+      obj.source = base64FromBytes(message.source);
+    }
+    if (message.destination.length !== 0) {
+      obj.destination = base64FromBytes(message.destination);
+    }
+    if (message.replace !== false) {
+      obj.replace = message.replace;
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceCopyRequest>, I>>(base?: I): KeyServiceCopyRequest {
+    return KeyServiceCopyRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceCopyRequest>, I>>(object: I): KeyServiceCopyRequest {
+    const message = createBaseKeyServiceCopyRequest();
+    message.source = object.source ?? Buffer.alloc(0);
+    message.destination = object.destination ?? Buffer.alloc(0);
+    message.replace = object.replace ?? false;
+    message.producer = (object.producer !== undefined && object.producer !== null)
+      ? Producer.fromPartial(object.producer)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseKeyServiceCopyResponse(): KeyServiceCopyResponse {
+  return { copied: false };
+}
+
+export const KeyServiceCopyResponse: MessageFns<KeyServiceCopyResponse> = {
+  encode(message: KeyServiceCopyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.copied !== false) {
+      writer.uint32(8).bool(message.copied);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceCopyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceCopyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.copied = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceCopyResponse {
+    return { copied: isSet(object.copied) ? globalThis.Boolean(object.copied) : false };
+  },
+
+  toJSON(message: KeyServiceCopyResponse): unknown {
+    const obj: any = {};
+    if (message.copied !== false) {
+      obj.copied = message.copied;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceCopyResponse>, I>>(base?: I): KeyServiceCopyResponse {
+    return KeyServiceCopyResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceCopyResponse>, I>>(object: I): KeyServiceCopyResponse {
+    const message = createBaseKeyServiceCopyResponse();
+    message.copied = object.copied ?? false;
+    return message;
+  },
+};
+
+function createBaseKeyServiceDumpRequest(): KeyServiceDumpRequest {
+  return { key: Buffer.alloc(0) };
+}
+
+export const KeyServiceDumpRequest: MessageFns<KeyServiceDumpRequest> = {
+  encode(message: KeyServiceDumpRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceDumpRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceDumpRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceDumpRequest {
+    return { key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0) };
+  },
+
+  toJSON(message: KeyServiceDumpRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceDumpRequest>, I>>(base?: I): KeyServiceDumpRequest {
+    return KeyServiceDumpRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceDumpRequest>, I>>(object: I): KeyServiceDumpRequest {
+    const message = createBaseKeyServiceDumpRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseKeyServiceDumpResponse(): KeyServiceDumpResponse {
+  return { dump: undefined };
+}
+
+export const KeyServiceDumpResponse: MessageFns<KeyServiceDumpResponse> = {
+  encode(message: KeyServiceDumpResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dump !== undefined) {
+      writer.uint32(10).bytes(message.dump);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceDumpResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceDumpResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dump = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceDumpResponse {
+    return { dump: isSet(object.dump) ? Buffer.from(bytesFromBase64(object.dump)) : undefined };
+  },
+
+  toJSON(message: KeyServiceDumpResponse): unknown {
+    const obj: any = {};
+    if (message.dump !== undefined) {
+      obj.dump = base64FromBytes(message.dump);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceDumpResponse>, I>>(base?: I): KeyServiceDumpResponse {
+    return KeyServiceDumpResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceDumpResponse>, I>>(object: I): KeyServiceDumpResponse {
+    const message = createBaseKeyServiceDumpResponse();
+    message.dump = object.dump ?? undefined;
+    return message;
+  },
+};
+
+function createBaseKeyServiceRestoreRequest(): KeyServiceRestoreRequest {
+  return { key: Buffer.alloc(0), dump: Buffer.alloc(0), expiry: undefined, replace: false, producer: undefined };
+}
+
+export const KeyServiceRestoreRequest: MessageFns<KeyServiceRestoreRequest> = {
+  encode(message: KeyServiceRestoreRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    if (message.dump.length !== 0) {
+      writer.uint32(18).bytes(message.dump);
+    }
+    switch (message.expiry?.$case) {
+      case "ttl":
+        Duration.encode(message.expiry.value, writer.uint32(26).fork()).join();
+        break;
+      case "expireTime":
+        Timestamp.encode(message.expiry.value, writer.uint32(34).fork()).join();
+        break;
+    }
+    if (message.replace !== false) {
+      writer.uint32(40).bool(message.replace);
+    }
+    if (message.producer !== undefined) {
+      Producer.encode(message.producer, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceRestoreRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceRestoreRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.dump = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.expiry = { $case: "ttl", value: Duration.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.expiry = { $case: "expireTime", value: Timestamp.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.replace = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.producer = Producer.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceRestoreRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      dump: isSet(object.dump) ? Buffer.from(bytesFromBase64(object.dump)) : Buffer.alloc(0),
+      expiry: isSet(object.ttl)
+        ? { $case: "ttl", value: Duration.fromJSON(object.ttl) }
+        : isSet(object.expireTime)
+        ? { $case: "expireTime", value: fromJsonTimestamp(object.expireTime) }
+        : isSet(object.expire_time)
+        ? { $case: "expireTime", value: fromJsonTimestamp(object.expire_time) }
+        : undefined,
+      replace: isSet(object.replace) ? globalThis.Boolean(object.replace) : false,
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: KeyServiceRestoreRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.dump.length !== 0) {
+      obj.dump = base64FromBytes(message.dump);
+    }
+    if (message.expiry?.$case === "ttl") {
+      obj.ttl = Duration.toJSON(message.expiry.value);
+    } else if (message.expiry?.$case === "expireTime") {
+      obj.expireTime = fromTimestamp(message.expiry.value).toISOString();
+    }
+    if (message.replace !== false) {
+      obj.replace = message.replace;
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceRestoreRequest>, I>>(base?: I): KeyServiceRestoreRequest {
+    return KeyServiceRestoreRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceRestoreRequest>, I>>(object: I): KeyServiceRestoreRequest {
+    const message = createBaseKeyServiceRestoreRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    message.dump = object.dump ?? Buffer.alloc(0);
+    switch (object.expiry?.$case) {
+      case "ttl": {
+        if (object.expiry?.value !== undefined && object.expiry?.value !== null) {
+          message.expiry = { $case: "ttl", value: Duration.fromPartial(object.expiry.value) };
+        }
+        break;
+      }
+      case "expireTime": {
+        if (object.expiry?.value !== undefined && object.expiry?.value !== null) {
+          message.expiry = { $case: "expireTime", value: Timestamp.fromPartial(object.expiry.value) };
+        }
+        break;
+      }
+    }
+    message.replace = object.replace ?? false;
+    message.producer = (object.producer !== undefined && object.producer !== null)
+      ? Producer.fromPartial(object.producer)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseKeyServiceRestoreResponse(): KeyServiceRestoreResponse {
+  return {};
+}
+
+export const KeyServiceRestoreResponse: MessageFns<KeyServiceRestoreResponse> = {
+  encode(_: KeyServiceRestoreResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceRestoreResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceRestoreResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): KeyServiceRestoreResponse {
+    return {};
+  },
+
+  toJSON(_: KeyServiceRestoreResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceRestoreResponse>, I>>(base?: I): KeyServiceRestoreResponse {
+    return KeyServiceRestoreResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceRestoreResponse>, I>>(_: I): KeyServiceRestoreResponse {
+    const message = createBaseKeyServiceRestoreResponse();
+    return message;
+  },
+};
+
+function createBaseKeyServiceTouchRequest(): KeyServiceTouchRequest {
+  return { keys: [] };
+}
+
+export const KeyServiceTouchRequest: MessageFns<KeyServiceTouchRequest> = {
+  encode(message: KeyServiceTouchRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.keys) {
+      writer.uint32(10).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceTouchRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceTouchRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.keys.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceTouchRequest {
+    return {
+      keys: globalThis.Array.isArray(object?.keys) ? object.keys.map((e: any) => Buffer.from(bytesFromBase64(e))) : [],
+    };
+  },
+
+  toJSON(message: KeyServiceTouchRequest): unknown {
+    const obj: any = {};
+    if (message.keys?.length) {
+      obj.keys = message.keys.map((e) => base64FromBytes(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceTouchRequest>, I>>(base?: I): KeyServiceTouchRequest {
+    return KeyServiceTouchRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceTouchRequest>, I>>(object: I): KeyServiceTouchRequest {
+    const message = createBaseKeyServiceTouchRequest();
+    message.keys = object.keys?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseKeyServiceTouchResponse(): KeyServiceTouchResponse {
+  return { touched: 0n };
+}
+
+export const KeyServiceTouchResponse: MessageFns<KeyServiceTouchResponse> = {
+  encode(message: KeyServiceTouchResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.touched !== 0n) {
+      if (BigInt.asUintN(64, message.touched) !== message.touched) {
+        throw new globalThis.Error("value provided for field message.touched of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.touched);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceTouchResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceTouchResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.touched = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceTouchResponse {
+    return { touched: isSet(object.touched) ? BigInt(object.touched) : 0n };
+  },
+
+  toJSON(message: KeyServiceTouchResponse): unknown {
+    const obj: any = {};
+    if (message.touched !== 0n) {
+      obj.touched = message.touched.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceTouchResponse>, I>>(base?: I): KeyServiceTouchResponse {
+    return KeyServiceTouchResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceTouchResponse>, I>>(object: I): KeyServiceTouchResponse {
+    const message = createBaseKeyServiceTouchResponse();
+    message.touched = (object.touched !== undefined && object.touched !== null) ? BigInt(object.touched) : 0n;
+    return message;
+  },
+};
+
+function createBaseKeyServiceMemoryUsageRequest(): KeyServiceMemoryUsageRequest {
+  return { key: Buffer.alloc(0) };
+}
+
+export const KeyServiceMemoryUsageRequest: MessageFns<KeyServiceMemoryUsageRequest> = {
+  encode(message: KeyServiceMemoryUsageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceMemoryUsageRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceMemoryUsageRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceMemoryUsageRequest {
+    return { key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0) };
+  },
+
+  toJSON(message: KeyServiceMemoryUsageRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceMemoryUsageRequest>, I>>(base?: I): KeyServiceMemoryUsageRequest {
+    return KeyServiceMemoryUsageRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceMemoryUsageRequest>, I>>(object: I): KeyServiceMemoryUsageRequest {
+    const message = createBaseKeyServiceMemoryUsageRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseKeyServiceMemoryUsageResponse(): KeyServiceMemoryUsageResponse {
+  return { bytes: undefined };
+}
+
+export const KeyServiceMemoryUsageResponse: MessageFns<KeyServiceMemoryUsageResponse> = {
+  encode(message: KeyServiceMemoryUsageResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bytes !== undefined) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyServiceMemoryUsageResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyServiceMemoryUsageResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeyServiceMemoryUsageResponse {
+    return { bytes: isSet(object.bytes) ? BigInt(object.bytes) : undefined };
+  },
+
+  toJSON(message: KeyServiceMemoryUsageResponse): unknown {
+    const obj: any = {};
+    if (message.bytes !== undefined) {
+      obj.bytes = message.bytes.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<KeyServiceMemoryUsageResponse>, I>>(base?: I): KeyServiceMemoryUsageResponse {
+    return KeyServiceMemoryUsageResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KeyServiceMemoryUsageResponse>, I>>(
+    object: I,
+  ): KeyServiceMemoryUsageResponse {
+    const message = createBaseKeyServiceMemoryUsageResponse();
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : undefined;
+    return message;
+  },
+};
+
 function createBaseKeyServiceScanRequest(): KeyServiceScanRequest {
   return { pageSize: 0, pageToken: "", match: Buffer.alloc(0), type: "" };
 }
@@ -1145,7 +3079,8 @@ export const KeyServiceFlushAllResponse: MessageFns<KeyServiceFlushAllResponse> 
  * Keys, whatever stands behind them.
  *
  * Scan, Count and FlushAll act on the shards that the asked node leads: ask every
- * node for the whole (ClusterService.GetTopology names them).
+ * node for the whole (ClusterService.GetTopology names them). Times count in whole
+ * milliseconds, rounded up.
  */
 export type KeyServiceService = typeof KeyServiceService;
 export const KeyServiceService = {
@@ -1197,6 +3132,125 @@ export const KeyServiceService = {
       Buffer.from(KeyServiceTypeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): KeyServiceTypeResponse => KeyServiceTypeResponse.decode(value),
   },
+  /** Sets when a key expires (PEXPIRE, PEXPIREAT). */
+  expire: {
+    path: "/slotcast.v1.KeyService/Expire" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: KeyServiceExpireRequest): Buffer =>
+      Buffer.from(KeyServiceExpireRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): KeyServiceExpireRequest => KeyServiceExpireRequest.decode(value),
+    responseSerialize: (value: KeyServiceExpireResponse): Buffer =>
+      Buffer.from(KeyServiceExpireResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KeyServiceExpireResponse => KeyServiceExpireResponse.decode(value),
+  },
+  /** Tells how long a key still lives (PTTL). */
+  ttl: {
+    path: "/slotcast.v1.KeyService/Ttl" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: KeyServiceTtlRequest): Buffer => Buffer.from(KeyServiceTtlRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): KeyServiceTtlRequest => KeyServiceTtlRequest.decode(value),
+    responseSerialize: (value: KeyServiceTtlResponse): Buffer =>
+      Buffer.from(KeyServiceTtlResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KeyServiceTtlResponse => KeyServiceTtlResponse.decode(value),
+  },
+  /** Tells when a key expires (PEXPIRETIME). */
+  expireTime: {
+    path: "/slotcast.v1.KeyService/ExpireTime" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: KeyServiceExpireTimeRequest): Buffer =>
+      Buffer.from(KeyServiceExpireTimeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): KeyServiceExpireTimeRequest => KeyServiceExpireTimeRequest.decode(value),
+    responseSerialize: (value: KeyServiceExpireTimeResponse): Buffer =>
+      Buffer.from(KeyServiceExpireTimeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KeyServiceExpireTimeResponse => KeyServiceExpireTimeResponse.decode(value),
+  },
+  /** Makes a key live for ever (PERSIST). */
+  persist: {
+    path: "/slotcast.v1.KeyService/Persist" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: KeyServicePersistRequest): Buffer =>
+      Buffer.from(KeyServicePersistRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): KeyServicePersistRequest => KeyServicePersistRequest.decode(value),
+    responseSerialize: (value: KeyServicePersistResponse): Buffer =>
+      Buffer.from(KeyServicePersistResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KeyServicePersistResponse => KeyServicePersistResponse.decode(value),
+  },
+  /** Gives a key another name (RENAME, RENAMENX). */
+  rename: {
+    path: "/slotcast.v1.KeyService/Rename" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: KeyServiceRenameRequest): Buffer =>
+      Buffer.from(KeyServiceRenameRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): KeyServiceRenameRequest => KeyServiceRenameRequest.decode(value),
+    responseSerialize: (value: KeyServiceRenameResponse): Buffer =>
+      Buffer.from(KeyServiceRenameResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KeyServiceRenameResponse => KeyServiceRenameResponse.decode(value),
+  },
+  /** Copies what stands behind a key (COPY). */
+  copy: {
+    path: "/slotcast.v1.KeyService/Copy" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: KeyServiceCopyRequest): Buffer =>
+      Buffer.from(KeyServiceCopyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): KeyServiceCopyRequest => KeyServiceCopyRequest.decode(value),
+    responseSerialize: (value: KeyServiceCopyResponse): Buffer =>
+      Buffer.from(KeyServiceCopyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KeyServiceCopyResponse => KeyServiceCopyResponse.decode(value),
+  },
+  /** Reads what stands behind a key as bytes for Restore (DUMP). */
+  dump: {
+    path: "/slotcast.v1.KeyService/Dump" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: KeyServiceDumpRequest): Buffer =>
+      Buffer.from(KeyServiceDumpRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): KeyServiceDumpRequest => KeyServiceDumpRequest.decode(value),
+    responseSerialize: (value: KeyServiceDumpResponse): Buffer =>
+      Buffer.from(KeyServiceDumpResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KeyServiceDumpResponse => KeyServiceDumpResponse.decode(value),
+  },
+  /** Makes a key of what Dump answered (RESTORE). */
+  restore: {
+    path: "/slotcast.v1.KeyService/Restore" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: KeyServiceRestoreRequest): Buffer =>
+      Buffer.from(KeyServiceRestoreRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): KeyServiceRestoreRequest => KeyServiceRestoreRequest.decode(value),
+    responseSerialize: (value: KeyServiceRestoreResponse): Buffer =>
+      Buffer.from(KeyServiceRestoreResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KeyServiceRestoreResponse => KeyServiceRestoreResponse.decode(value),
+  },
+  /** Counts which of the keys exist, as if they were read (TOUCH). */
+  touch: {
+    path: "/slotcast.v1.KeyService/Touch" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: KeyServiceTouchRequest): Buffer =>
+      Buffer.from(KeyServiceTouchRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): KeyServiceTouchRequest => KeyServiceTouchRequest.decode(value),
+    responseSerialize: (value: KeyServiceTouchResponse): Buffer =>
+      Buffer.from(KeyServiceTouchResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KeyServiceTouchResponse => KeyServiceTouchResponse.decode(value),
+  },
+  /** Estimates the memory that a key takes (MEMORY USAGE). */
+  memoryUsage: {
+    path: "/slotcast.v1.KeyService/MemoryUsage" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: KeyServiceMemoryUsageRequest): Buffer =>
+      Buffer.from(KeyServiceMemoryUsageRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): KeyServiceMemoryUsageRequest => KeyServiceMemoryUsageRequest.decode(value),
+    responseSerialize: (value: KeyServiceMemoryUsageResponse): Buffer =>
+      Buffer.from(KeyServiceMemoryUsageResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KeyServiceMemoryUsageResponse => KeyServiceMemoryUsageResponse.decode(value),
+  },
   /** Lists keys page by page (SCAN). */
   scan: {
     path: "/slotcast.v1.KeyService/Scan" as const,
@@ -1244,6 +3298,26 @@ export interface KeyServiceServer extends UntypedServiceImplementation {
   exists: handleUnaryCall<KeyServiceExistsRequest, KeyServiceExistsResponse>;
   /** Tells what stands behind a key (TYPE). */
   type: handleUnaryCall<KeyServiceTypeRequest, KeyServiceTypeResponse>;
+  /** Sets when a key expires (PEXPIRE, PEXPIREAT). */
+  expire: handleUnaryCall<KeyServiceExpireRequest, KeyServiceExpireResponse>;
+  /** Tells how long a key still lives (PTTL). */
+  ttl: handleUnaryCall<KeyServiceTtlRequest, KeyServiceTtlResponse>;
+  /** Tells when a key expires (PEXPIRETIME). */
+  expireTime: handleUnaryCall<KeyServiceExpireTimeRequest, KeyServiceExpireTimeResponse>;
+  /** Makes a key live for ever (PERSIST). */
+  persist: handleUnaryCall<KeyServicePersistRequest, KeyServicePersistResponse>;
+  /** Gives a key another name (RENAME, RENAMENX). */
+  rename: handleUnaryCall<KeyServiceRenameRequest, KeyServiceRenameResponse>;
+  /** Copies what stands behind a key (COPY). */
+  copy: handleUnaryCall<KeyServiceCopyRequest, KeyServiceCopyResponse>;
+  /** Reads what stands behind a key as bytes for Restore (DUMP). */
+  dump: handleUnaryCall<KeyServiceDumpRequest, KeyServiceDumpResponse>;
+  /** Makes a key of what Dump answered (RESTORE). */
+  restore: handleUnaryCall<KeyServiceRestoreRequest, KeyServiceRestoreResponse>;
+  /** Counts which of the keys exist, as if they were read (TOUCH). */
+  touch: handleUnaryCall<KeyServiceTouchRequest, KeyServiceTouchResponse>;
+  /** Estimates the memory that a key takes (MEMORY USAGE). */
+  memoryUsage: handleUnaryCall<KeyServiceMemoryUsageRequest, KeyServiceMemoryUsageResponse>;
   /** Lists keys page by page (SCAN). */
   scan: handleUnaryCall<KeyServiceScanRequest, KeyServiceScanResponse>;
   /** Counts keys (DBSIZE). */
@@ -1316,6 +3390,166 @@ export interface KeyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: KeyServiceTypeResponse) => void,
+  ): ClientUnaryCall;
+  /** Sets when a key expires (PEXPIRE, PEXPIREAT). */
+  expire(
+    request: KeyServiceExpireRequest,
+    callback: (error: ServiceError | null, response: KeyServiceExpireResponse) => void,
+  ): ClientUnaryCall;
+  expire(
+    request: KeyServiceExpireRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: KeyServiceExpireResponse) => void,
+  ): ClientUnaryCall;
+  expire(
+    request: KeyServiceExpireRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: KeyServiceExpireResponse) => void,
+  ): ClientUnaryCall;
+  /** Tells how long a key still lives (PTTL). */
+  ttl(
+    request: KeyServiceTtlRequest,
+    callback: (error: ServiceError | null, response: KeyServiceTtlResponse) => void,
+  ): ClientUnaryCall;
+  ttl(
+    request: KeyServiceTtlRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: KeyServiceTtlResponse) => void,
+  ): ClientUnaryCall;
+  ttl(
+    request: KeyServiceTtlRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: KeyServiceTtlResponse) => void,
+  ): ClientUnaryCall;
+  /** Tells when a key expires (PEXPIRETIME). */
+  expireTime(
+    request: KeyServiceExpireTimeRequest,
+    callback: (error: ServiceError | null, response: KeyServiceExpireTimeResponse) => void,
+  ): ClientUnaryCall;
+  expireTime(
+    request: KeyServiceExpireTimeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: KeyServiceExpireTimeResponse) => void,
+  ): ClientUnaryCall;
+  expireTime(
+    request: KeyServiceExpireTimeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: KeyServiceExpireTimeResponse) => void,
+  ): ClientUnaryCall;
+  /** Makes a key live for ever (PERSIST). */
+  persist(
+    request: KeyServicePersistRequest,
+    callback: (error: ServiceError | null, response: KeyServicePersistResponse) => void,
+  ): ClientUnaryCall;
+  persist(
+    request: KeyServicePersistRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: KeyServicePersistResponse) => void,
+  ): ClientUnaryCall;
+  persist(
+    request: KeyServicePersistRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: KeyServicePersistResponse) => void,
+  ): ClientUnaryCall;
+  /** Gives a key another name (RENAME, RENAMENX). */
+  rename(
+    request: KeyServiceRenameRequest,
+    callback: (error: ServiceError | null, response: KeyServiceRenameResponse) => void,
+  ): ClientUnaryCall;
+  rename(
+    request: KeyServiceRenameRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: KeyServiceRenameResponse) => void,
+  ): ClientUnaryCall;
+  rename(
+    request: KeyServiceRenameRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: KeyServiceRenameResponse) => void,
+  ): ClientUnaryCall;
+  /** Copies what stands behind a key (COPY). */
+  copy(
+    request: KeyServiceCopyRequest,
+    callback: (error: ServiceError | null, response: KeyServiceCopyResponse) => void,
+  ): ClientUnaryCall;
+  copy(
+    request: KeyServiceCopyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: KeyServiceCopyResponse) => void,
+  ): ClientUnaryCall;
+  copy(
+    request: KeyServiceCopyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: KeyServiceCopyResponse) => void,
+  ): ClientUnaryCall;
+  /** Reads what stands behind a key as bytes for Restore (DUMP). */
+  dump(
+    request: KeyServiceDumpRequest,
+    callback: (error: ServiceError | null, response: KeyServiceDumpResponse) => void,
+  ): ClientUnaryCall;
+  dump(
+    request: KeyServiceDumpRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: KeyServiceDumpResponse) => void,
+  ): ClientUnaryCall;
+  dump(
+    request: KeyServiceDumpRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: KeyServiceDumpResponse) => void,
+  ): ClientUnaryCall;
+  /** Makes a key of what Dump answered (RESTORE). */
+  restore(
+    request: KeyServiceRestoreRequest,
+    callback: (error: ServiceError | null, response: KeyServiceRestoreResponse) => void,
+  ): ClientUnaryCall;
+  restore(
+    request: KeyServiceRestoreRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: KeyServiceRestoreResponse) => void,
+  ): ClientUnaryCall;
+  restore(
+    request: KeyServiceRestoreRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: KeyServiceRestoreResponse) => void,
+  ): ClientUnaryCall;
+  /** Counts which of the keys exist, as if they were read (TOUCH). */
+  touch(
+    request: KeyServiceTouchRequest,
+    callback: (error: ServiceError | null, response: KeyServiceTouchResponse) => void,
+  ): ClientUnaryCall;
+  touch(
+    request: KeyServiceTouchRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: KeyServiceTouchResponse) => void,
+  ): ClientUnaryCall;
+  touch(
+    request: KeyServiceTouchRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: KeyServiceTouchResponse) => void,
+  ): ClientUnaryCall;
+  /** Estimates the memory that a key takes (MEMORY USAGE). */
+  memoryUsage(
+    request: KeyServiceMemoryUsageRequest,
+    callback: (error: ServiceError | null, response: KeyServiceMemoryUsageResponse) => void,
+  ): ClientUnaryCall;
+  memoryUsage(
+    request: KeyServiceMemoryUsageRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: KeyServiceMemoryUsageResponse) => void,
+  ): ClientUnaryCall;
+  memoryUsage(
+    request: KeyServiceMemoryUsageRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: KeyServiceMemoryUsageResponse) => void,
   ): ClientUnaryCall;
   /** Lists keys page by page (SCAN). */
   scan(
@@ -1396,6 +3630,39 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
 type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
+
+function toTimestamp(date: Date): Timestamp {
+  const seconds = BigInt(Math.trunc(date.getTime() / 1_000));
+  const nanos = (date.getTime() % 1_000) * 1_000_000;
+  return { seconds, nanos };
+}
+
+function fromTimestamp(t: Timestamp): Date {
+  let millis = (globalThis.Number(t.seconds.toString()) || 0) * 1_000;
+  millis += (t.nanos || 0) / 1_000_000;
+  return new globalThis.Date(millis);
+}
+
+const timestampFractionRegex = /:\d{2}\.\d+/;
+
+function fromJsonTimestamp(o: any): Timestamp {
+  if (o instanceof globalThis.Date) {
+    return toTimestamp(o);
+  } else if (typeof o === "string") {
+    // Date only keeps milliseconds, and parses longer fractions in an engine-specific way,
+    // so parse the fractional seconds ourselves and give Date only the whole seconds
+    const fraction = timestampFractionRegex.exec(o);
+    if (fraction === null) {
+      return toTimestamp(new globalThis.Date(o));
+    }
+    const fractionNanos = Number(fraction[0].slice(4, 13).padEnd(9, "0"));
+    const wholeSeconds = new globalThis.Date(o.replace(fraction[0], fraction[0].slice(0, 3)));
+    const timestamp = toTimestamp(new globalThis.Date(wholeSeconds.getTime() + Math.trunc(fractionNanos / 1_000_000)));
+    return { ...timestamp, nanos: (timestamp.nanos ?? 0) + (fractionNanos % 1_000_000) };
+  } else {
+    return Timestamp.fromJSON(o);
+  }
+}
 
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;

@@ -6,10 +6,134 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { Duration } from "../../google/protobuf/duration.ts";
 
 export const protobufPackage = "slotcast.v1";
 
 export const protobufFileName = "slotcast/v1/stream.proto";
+
+/**
+ * What becomes of the references that groups have to entries that are removed: an entry is
+ * referenced while a group has it pending or has not come to it yet.
+ */
+export const ReferencePolicy = {
+  /** REFERENCE_POLICY_UNSPECIFIED - As KEEP. */
+  REFERENCE_POLICY_UNSPECIFIED: 0,
+  /** REFERENCE_POLICY_KEEP - The entries go, the references stay (KEEPREF). */
+  REFERENCE_POLICY_KEEP: 1,
+  /** REFERENCE_POLICY_DELETE - The entries go, and with them the references (DELREF). */
+  REFERENCE_POLICY_DELETE: 2,
+  /** REFERENCE_POLICY_ACKED - Only entries without references go (ACKED). */
+  REFERENCE_POLICY_ACKED: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type ReferencePolicy = typeof ReferencePolicy[keyof typeof ReferencePolicy];
+
+export namespace ReferencePolicy {
+  export type REFERENCE_POLICY_UNSPECIFIED = typeof ReferencePolicy.REFERENCE_POLICY_UNSPECIFIED;
+  export type REFERENCE_POLICY_KEEP = typeof ReferencePolicy.REFERENCE_POLICY_KEEP;
+  export type REFERENCE_POLICY_DELETE = typeof ReferencePolicy.REFERENCE_POLICY_DELETE;
+  export type REFERENCE_POLICY_ACKED = typeof ReferencePolicy.REFERENCE_POLICY_ACKED;
+  export type UNRECOGNIZED = typeof ReferencePolicy.UNRECOGNIZED;
+}
+
+export function referencePolicyFromJSON(object: any): ReferencePolicy {
+  switch (object) {
+    case 0:
+    case "REFERENCE_POLICY_UNSPECIFIED":
+      return ReferencePolicy.REFERENCE_POLICY_UNSPECIFIED;
+    case 1:
+    case "REFERENCE_POLICY_KEEP":
+      return ReferencePolicy.REFERENCE_POLICY_KEEP;
+    case 2:
+    case "REFERENCE_POLICY_DELETE":
+      return ReferencePolicy.REFERENCE_POLICY_DELETE;
+    case 3:
+    case "REFERENCE_POLICY_ACKED":
+      return ReferencePolicy.REFERENCE_POLICY_ACKED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return ReferencePolicy.UNRECOGNIZED;
+  }
+}
+
+export function referencePolicyToJSON(object: ReferencePolicy): string {
+  switch (object) {
+    case ReferencePolicy.REFERENCE_POLICY_UNSPECIFIED:
+      return "REFERENCE_POLICY_UNSPECIFIED";
+    case ReferencePolicy.REFERENCE_POLICY_KEEP:
+      return "REFERENCE_POLICY_KEEP";
+    case ReferencePolicy.REFERENCE_POLICY_DELETE:
+      return "REFERENCE_POLICY_DELETE";
+    case ReferencePolicy.REFERENCE_POLICY_ACKED:
+      return "REFERENCE_POLICY_ACKED";
+    case ReferencePolicy.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** What became of an entry that was to be deleted. */
+export const DeleteOutcome = {
+  /** DELETE_OUTCOME_UNSPECIFIED - Never answered. */
+  DELETE_OUTCOME_UNSPECIFIED: 0,
+  /** DELETE_OUTCOME_DELETED - It was deleted. */
+  DELETE_OUTCOME_DELETED: 1,
+  /** DELETE_OUTCOME_REFERENCED - It stays, since it is referenced (REFERENCE_POLICY_ACKED). */
+  DELETE_OUTCOME_REFERENCED: 2,
+  /** DELETE_OUTCOME_MISSING - There is no such entry; for GroupService.AckDelete: it was not pending. */
+  DELETE_OUTCOME_MISSING: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type DeleteOutcome = typeof DeleteOutcome[keyof typeof DeleteOutcome];
+
+export namespace DeleteOutcome {
+  export type DELETE_OUTCOME_UNSPECIFIED = typeof DeleteOutcome.DELETE_OUTCOME_UNSPECIFIED;
+  export type DELETE_OUTCOME_DELETED = typeof DeleteOutcome.DELETE_OUTCOME_DELETED;
+  export type DELETE_OUTCOME_REFERENCED = typeof DeleteOutcome.DELETE_OUTCOME_REFERENCED;
+  export type DELETE_OUTCOME_MISSING = typeof DeleteOutcome.DELETE_OUTCOME_MISSING;
+  export type UNRECOGNIZED = typeof DeleteOutcome.UNRECOGNIZED;
+}
+
+export function deleteOutcomeFromJSON(object: any): DeleteOutcome {
+  switch (object) {
+    case 0:
+    case "DELETE_OUTCOME_UNSPECIFIED":
+      return DeleteOutcome.DELETE_OUTCOME_UNSPECIFIED;
+    case 1:
+    case "DELETE_OUTCOME_DELETED":
+      return DeleteOutcome.DELETE_OUTCOME_DELETED;
+    case 2:
+    case "DELETE_OUTCOME_REFERENCED":
+      return DeleteOutcome.DELETE_OUTCOME_REFERENCED;
+    case 3:
+    case "DELETE_OUTCOME_MISSING":
+      return DeleteOutcome.DELETE_OUTCOME_MISSING;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return DeleteOutcome.UNRECOGNIZED;
+  }
+}
+
+export function deleteOutcomeToJSON(object: DeleteOutcome): string {
+  switch (object) {
+    case DeleteOutcome.DELETE_OUTCOME_UNSPECIFIED:
+      return "DELETE_OUTCOME_UNSPECIFIED";
+    case DeleteOutcome.DELETE_OUTCOME_DELETED:
+      return "DELETE_OUTCOME_DELETED";
+    case DeleteOutcome.DELETE_OUTCOME_REFERENCED:
+      return "DELETE_OUTCOME_REFERENCED";
+    case DeleteOutcome.DELETE_OUTCOME_MISSING:
+      return "DELETE_OUTCOME_MISSING";
+    case DeleteOutcome.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
 
 /** One field of an entry. */
 export interface Field {
@@ -27,6 +151,18 @@ export interface StreamEntry {
   fields: Field[];
   /** The entry is pending in a group, but no longer in the stream: there are no fields. */
   deleted: boolean;
+  /** How it was delivered before, as GroupService.Read with `claim_min_idle` tells it. */
+  history: DeliveryHistory | undefined;
+}
+
+/** How an entry was delivered before this time. */
+export interface DeliveryHistory {
+  /** How long it was idle; zero if it was never delivered, and since 1970 if it was released (XNACK). */
+  idle:
+    | Duration
+    | undefined;
+  /** How often it was delivered; 2^63 - 1 if it was released for good. */
+  deliveryCount: bigint;
 }
 
 /** Entries of one of several streams. */
@@ -63,7 +199,11 @@ export interface TrimPolicy {
   /** More may stay if that is cheaper. */
   approximate: boolean;
   /** The most entries to remove now; only with `approximate`. 0: no limit. Unset: the default of the command. */
-  limit?: bigint | undefined;
+  limit?:
+    | bigint
+    | undefined;
+  /** What becomes of the references that groups have to the entries. */
+  references: ReferencePolicy;
 }
 
 /** The state of a consumer group. */
@@ -170,7 +310,7 @@ export const Field: MessageFns<Field> = {
 };
 
 function createBaseStreamEntry(): StreamEntry {
-  return { id: "", fields: [], deleted: false };
+  return { id: "", fields: [], deleted: false, history: undefined };
 }
 
 export const StreamEntry: MessageFns<StreamEntry> = {
@@ -183,6 +323,9 @@ export const StreamEntry: MessageFns<StreamEntry> = {
     }
     if (message.deleted !== false) {
       writer.uint32(24).bool(message.deleted);
+    }
+    if (message.history !== undefined) {
+      DeliveryHistory.encode(message.history, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -224,6 +367,14 @@ export const StreamEntry: MessageFns<StreamEntry> = {
             message.deleted = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.history = DeliveryHistory.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -241,6 +392,7 @@ export const StreamEntry: MessageFns<StreamEntry> = {
       id: isSet(object.id) ? globalThis.String(object.id) : "",
       fields: globalThis.Array.isArray(object?.fields) ? object.fields.map((e: any) => Field.fromJSON(e)) : [],
       deleted: isSet(object.deleted) ? globalThis.Boolean(object.deleted) : false,
+      history: isSet(object.history) ? DeliveryHistory.fromJSON(object.history) : undefined,
     };
   },
 
@@ -255,6 +407,9 @@ export const StreamEntry: MessageFns<StreamEntry> = {
     if (message.deleted !== false) {
       obj.deleted = message.deleted;
     }
+    if (message.history !== undefined) {
+      obj.history = DeliveryHistory.toJSON(message.history);
+    }
     return obj;
   },
 
@@ -266,6 +421,103 @@ export const StreamEntry: MessageFns<StreamEntry> = {
     message.id = object.id ?? "";
     message.fields = object.fields?.map((e) => Field.fromPartial(e)) || [];
     message.deleted = object.deleted ?? false;
+    message.history = (object.history !== undefined && object.history !== null)
+      ? DeliveryHistory.fromPartial(object.history)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseDeliveryHistory(): DeliveryHistory {
+  return { idle: undefined, deliveryCount: 0n };
+}
+
+export const DeliveryHistory: MessageFns<DeliveryHistory> = {
+  encode(message: DeliveryHistory, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idle !== undefined) {
+      Duration.encode(message.idle, writer.uint32(10).fork()).join();
+    }
+    if (message.deliveryCount !== 0n) {
+      if (BigInt.asUintN(64, message.deliveryCount) !== message.deliveryCount) {
+        throw new globalThis.Error("value provided for field message.deliveryCount of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.deliveryCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeliveryHistory {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeliveryHistory();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idle = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.deliveryCount = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeliveryHistory {
+    return {
+      idle: isSet(object.idle) ? Duration.fromJSON(object.idle) : undefined,
+      deliveryCount: isSet(object.deliveryCount)
+        ? BigInt(object.deliveryCount)
+        : isSet(object.delivery_count)
+        ? BigInt(object.delivery_count)
+        : 0n,
+    };
+  },
+
+  toJSON(message: DeliveryHistory): unknown {
+    const obj: any = {};
+    if (message.idle !== undefined) {
+      obj.idle = Duration.toJSON(message.idle);
+    }
+    if (message.deliveryCount !== 0n) {
+      obj.deliveryCount = message.deliveryCount.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DeliveryHistory>, I>>(base?: I): DeliveryHistory {
+    return DeliveryHistory.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DeliveryHistory>, I>>(object: I): DeliveryHistory {
+    const message = createBaseDeliveryHistory();
+    message.idle = (object.idle !== undefined && object.idle !== null) ? Duration.fromPartial(object.idle) : undefined;
+    message.deliveryCount = (object.deliveryCount !== undefined && object.deliveryCount !== null)
+      ? BigInt(object.deliveryCount)
+      : 0n;
     return message;
   },
 };
@@ -441,7 +693,7 @@ export const StreamPosition: MessageFns<StreamPosition> = {
 };
 
 function createBaseTrimPolicy(): TrimPolicy {
-  return { strategy: undefined, approximate: false, limit: undefined };
+  return { strategy: undefined, approximate: false, limit: undefined, references: 0 };
 }
 
 export const TrimPolicy: MessageFns<TrimPolicy> = {
@@ -465,6 +717,9 @@ export const TrimPolicy: MessageFns<TrimPolicy> = {
         throw new globalThis.Error("value provided for field message.limit of type uint64 too large");
       }
       writer.uint32(32).uint64(message.limit);
+    }
+    if (message.references !== 0) {
+      writer.uint32(40).int32(message.references);
     }
     return writer;
   },
@@ -514,6 +769,14 @@ export const TrimPolicy: MessageFns<TrimPolicy> = {
             message.limit = reader.uint64() as bigint;
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.references = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -539,6 +802,7 @@ export const TrimPolicy: MessageFns<TrimPolicy> = {
         : undefined,
       approximate: isSet(object.approximate) ? globalThis.Boolean(object.approximate) : false,
       limit: isSet(object.limit) ? BigInt(object.limit) : undefined,
+      references: isSet(object.references) ? referencePolicyFromJSON(object.references) : 0,
     };
   },
 
@@ -554,6 +818,9 @@ export const TrimPolicy: MessageFns<TrimPolicy> = {
     }
     if (message.limit !== undefined) {
       obj.limit = message.limit.toString();
+    }
+    if (message.references !== 0) {
+      obj.references = referencePolicyToJSON(message.references);
     }
     return obj;
   },
@@ -579,6 +846,7 @@ export const TrimPolicy: MessageFns<TrimPolicy> = {
     }
     message.approximate = object.approximate ?? false;
     message.limit = (object.limit !== undefined && object.limit !== null) ? BigInt(object.limit) : undefined;
+    message.references = object.references ?? 0;
     return message;
   },
 };

@@ -20,7 +20,20 @@ import {
 } from "@grpc/grpc-js";
 import { Duration } from "../../google/protobuf/duration.ts";
 import { Producer } from "./producer.ts";
-import { Field, Group, StreamEntries, StreamEntry, StreamPosition, TrimPolicy } from "./stream.ts";
+import {
+  DeleteOutcome,
+  deleteOutcomeFromJSON,
+  deleteOutcomeToJSON,
+  Field,
+  Group,
+  ReferencePolicy,
+  referencePolicyFromJSON,
+  referencePolicyToJSON,
+  StreamEntries,
+  StreamEntry,
+  StreamPosition,
+  TrimPolicy,
+} from "./stream.ts";
 
 export const protobufPackage = "slotcast.v1";
 
@@ -44,7 +57,25 @@ export interface StreamServiceAppendRequest {
     | TrimPolicy
     | undefined;
   /** Makes a repeated call harmless. */
-  producer: Producer | undefined;
+  producer:
+    | Producer
+    | undefined;
+  /** Append the same thing once, whoever sends it again; only where the stream chooses the whole ID. */
+  idempotence: Idempotence | undefined;
+}
+
+/**
+ * What makes two appends to a stream the same (IDMP, IDMPAUTO).
+ *
+ * A stream remembers what was appended for a while (StreamService.Configure), and answers an
+ * append that it knows with the ID of the first. A Producer mark is the surer way: it holds for
+ * all writes, and whatever its age.
+ */
+export interface Idempotence {
+  /** Names who appends; required. */
+  producerId: Buffer;
+  /** Names the append. Empty: what it holds is its name, so equal fields are the same append. */
+  idempotentId: Buffer;
 }
 
 /** Response of StreamService.Append. */
@@ -96,7 +127,16 @@ export interface StreamServiceReadRequest {
   /** The most entries to answer of each stream; 0: all. */
   count: bigint;
   /** How long to wait if there is nothing to read. Unset: not at all. Zero: until the call's deadline. */
-  block: Duration | undefined;
+  block:
+    | Duration
+    | undefined;
+  /** The most entries to answer of all streams together, not below `count`; 0: no limit. */
+  maxCount: bigint;
+  /**
+   * Bytes of the answer, as RESP2 would write it, after which no entry more is added, so that it may
+   * be larger by one entry; 0: no limit.
+   */
+  maxBytes: bigint;
 }
 
 /** Response of StreamService.Read. */
@@ -131,6 +171,24 @@ export interface StreamServiceDeleteRequest {
 export interface StreamServiceDeleteResponse {
   /** How many of the entries were there. */
   deleted: bigint;
+}
+
+/** Request of StreamService.DeleteEx. */
+export interface StreamServiceDeleteExRequest {
+  /** The stream's key. */
+  key: Buffer;
+  /** The entries' IDs; at least one. */
+  ids: string[];
+  /** What becomes of the references that groups have to the entries. */
+  references: ReferencePolicy;
+  /** Makes a repeated call harmless. */
+  producer: Producer | undefined;
+}
+
+/** Response of StreamService.DeleteEx. */
+export interface StreamServiceDeleteExResponse {
+  /** What became of each entry, in the order of the IDs. */
+  outcomes: DeleteOutcome[];
 }
 
 /** Request of StreamService.Trim. */
@@ -171,6 +229,29 @@ export interface StreamServiceSetIdRequest {
 export interface StreamServiceSetIdResponse {
 }
 
+/** Request of StreamService.Configure. */
+export interface StreamServiceConfigureRequest {
+  /** The stream's key; it must exist. */
+  key: Buffer;
+  /**
+   * How long an append is remembered, counted from its entry's ID; 1 to 86,400 seconds, rounded up
+   * to whole ones. Unset: as before; at first 100 seconds.
+   */
+  idempotenceDuration:
+    | Duration
+    | undefined;
+  /** How many appends of one producer are remembered, 1 to 10,000; unset: as before, at first 100. */
+  idempotenceMaxSize?:
+    | number
+    | undefined;
+  /** Makes a repeated call harmless. A value that differs from the one before makes the stream forget. */
+  producer: Producer | undefined;
+}
+
+/** Response of StreamService.Configure. */
+export interface StreamServiceConfigureResponse {
+}
+
 /** Request of StreamService.Info. */
 export interface StreamServiceInfoRequest {
   /** The stream's key; it must exist. */
@@ -207,6 +288,26 @@ export interface StreamServiceInfoResponse {
   entries: StreamEntry[];
   /** With `full`: the groups. */
   groupDetails: GroupDetail[];
+  /** What the stream remembers of idempotent appends. */
+  idempotence: IdempotenceState | undefined;
+}
+
+/** What a stream remembers of idempotent appends. */
+export interface IdempotenceState {
+  /** How long an append is remembered. */
+  duration:
+    | Duration
+    | undefined;
+  /** How many appends of one producer are remembered. */
+  maxSize: bigint;
+  /** Number of producers that are remembered. */
+  producers: bigint;
+  /** Number of appends that are remembered. */
+  tracked: bigint;
+  /** How many appends were ever remembered. */
+  added: bigint;
+  /** How many appends were ever found to be repeated. */
+  duplicates: bigint;
 }
 
 /** A group with its consumers and pending entries. */
@@ -219,6 +320,8 @@ export interface GroupDetail {
   pending: PendingEntry[];
   /** The group's consumers. */
   consumers: ConsumerDetail[];
+  /** Number of pending entries that were released and have no consumer (XNACK). */
+  nacked: bigint;
 }
 
 /** A pending entry as StreamService.Info tells it. */
@@ -227,7 +330,7 @@ export interface PendingEntry {
   id: string;
   /** The consumer that has it; empty if none has. */
   consumer: Buffer;
-  /** When it was delivered last, in milliseconds of Unix time. */
+  /** When it was delivered last, in milliseconds of Unix time; 0 if it was released. */
   deliveryTimeMs: bigint;
   /** How often it was delivered. */
   deliveryCount: bigint;
@@ -248,7 +351,15 @@ export interface ConsumerDetail {
 }
 
 function createBaseStreamServiceAppendRequest(): StreamServiceAppendRequest {
-  return { key: Buffer.alloc(0), id: "", fields: [], noCreate: false, trim: undefined, producer: undefined };
+  return {
+    key: Buffer.alloc(0),
+    id: "",
+    fields: [],
+    noCreate: false,
+    trim: undefined,
+    producer: undefined,
+    idempotence: undefined,
+  };
 }
 
 export const StreamServiceAppendRequest: MessageFns<StreamServiceAppendRequest> = {
@@ -270,6 +381,9 @@ export const StreamServiceAppendRequest: MessageFns<StreamServiceAppendRequest> 
     }
     if (message.producer !== undefined) {
       Producer.encode(message.producer, writer.uint32(50).fork()).join();
+    }
+    if (message.idempotence !== undefined) {
+      Idempotence.encode(message.idempotence, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -335,6 +449,14 @@ export const StreamServiceAppendRequest: MessageFns<StreamServiceAppendRequest> 
             message.producer = Producer.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.idempotence = Idempotence.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -359,6 +481,7 @@ export const StreamServiceAppendRequest: MessageFns<StreamServiceAppendRequest> 
         : false,
       trim: isSet(object.trim) ? TrimPolicy.fromJSON(object.trim) : undefined,
       producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+      idempotence: isSet(object.idempotence) ? Idempotence.fromJSON(object.idempotence) : undefined,
     };
   },
 
@@ -382,6 +505,9 @@ export const StreamServiceAppendRequest: MessageFns<StreamServiceAppendRequest> 
     if (message.producer !== undefined) {
       obj.producer = Producer.toJSON(message.producer);
     }
+    if (message.idempotence !== undefined) {
+      obj.idempotence = Idempotence.toJSON(message.idempotence);
+    }
     return obj;
   },
 
@@ -400,6 +526,102 @@ export const StreamServiceAppendRequest: MessageFns<StreamServiceAppendRequest> 
     message.producer = (object.producer !== undefined && object.producer !== null)
       ? Producer.fromPartial(object.producer)
       : undefined;
+    message.idempotence = (object.idempotence !== undefined && object.idempotence !== null)
+      ? Idempotence.fromPartial(object.idempotence)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseIdempotence(): Idempotence {
+  return { producerId: Buffer.alloc(0), idempotentId: Buffer.alloc(0) };
+}
+
+export const Idempotence: MessageFns<Idempotence> = {
+  encode(message: Idempotence, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.producerId.length !== 0) {
+      writer.uint32(10).bytes(message.producerId);
+    }
+    if (message.idempotentId.length !== 0) {
+      writer.uint32(18).bytes(message.idempotentId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Idempotence {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIdempotence();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.producerId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.idempotentId = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Idempotence {
+    return {
+      producerId: isSet(object.producerId)
+        ? Buffer.from(bytesFromBase64(object.producerId))
+        : isSet(object.producer_id)
+        ? Buffer.from(bytesFromBase64(object.producer_id))
+        : Buffer.alloc(0),
+      idempotentId: isSet(object.idempotentId)
+        ? Buffer.from(bytesFromBase64(object.idempotentId))
+        : isSet(object.idempotent_id)
+        ? Buffer.from(bytesFromBase64(object.idempotent_id))
+        : Buffer.alloc(0),
+    };
+  },
+
+  toJSON(message: Idempotence): unknown {
+    const obj: any = {};
+    if (message.producerId.length !== 0) {
+      obj.producerId = base64FromBytes(message.producerId);
+    }
+    if (message.idempotentId.length !== 0) {
+      obj.idempotentId = base64FromBytes(message.idempotentId);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Idempotence>, I>>(base?: I): Idempotence {
+    return Idempotence.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Idempotence>, I>>(object: I): Idempotence {
+    const message = createBaseIdempotence();
+    message.producerId = object.producerId ?? Buffer.alloc(0);
+    message.idempotentId = object.idempotentId ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -858,7 +1080,7 @@ export const StreamServiceReverseRangeResponse: MessageFns<StreamServiceReverseR
 };
 
 function createBaseStreamServiceReadRequest(): StreamServiceReadRequest {
-  return { streams: [], count: 0n, block: undefined };
+  return { streams: [], count: 0n, block: undefined, maxCount: 0n, maxBytes: 0n };
 }
 
 export const StreamServiceReadRequest: MessageFns<StreamServiceReadRequest> = {
@@ -874,6 +1096,18 @@ export const StreamServiceReadRequest: MessageFns<StreamServiceReadRequest> = {
     }
     if (message.block !== undefined) {
       Duration.encode(message.block, writer.uint32(26).fork()).join();
+    }
+    if (message.maxCount !== 0n) {
+      if (BigInt.asUintN(64, message.maxCount) !== message.maxCount) {
+        throw new globalThis.Error("value provided for field message.maxCount of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.maxCount);
+    }
+    if (message.maxBytes !== 0n) {
+      if (BigInt.asUintN(64, message.maxBytes) !== message.maxBytes) {
+        throw new globalThis.Error("value provided for field message.maxBytes of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.maxBytes);
     }
     return writer;
   },
@@ -915,6 +1149,22 @@ export const StreamServiceReadRequest: MessageFns<StreamServiceReadRequest> = {
             message.block = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxCount = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.maxBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -934,6 +1184,16 @@ export const StreamServiceReadRequest: MessageFns<StreamServiceReadRequest> = {
         : [],
       count: isSet(object.count) ? BigInt(object.count) : 0n,
       block: isSet(object.block) ? Duration.fromJSON(object.block) : undefined,
+      maxCount: isSet(object.maxCount)
+        ? BigInt(object.maxCount)
+        : isSet(object.max_count)
+        ? BigInt(object.max_count)
+        : 0n,
+      maxBytes: isSet(object.maxBytes)
+        ? BigInt(object.maxBytes)
+        : isSet(object.max_bytes)
+        ? BigInt(object.max_bytes)
+        : 0n,
     };
   },
 
@@ -948,6 +1208,12 @@ export const StreamServiceReadRequest: MessageFns<StreamServiceReadRequest> = {
     if (message.block !== undefined) {
       obj.block = Duration.toJSON(message.block);
     }
+    if (message.maxCount !== 0n) {
+      obj.maxCount = message.maxCount.toString();
+    }
+    if (message.maxBytes !== 0n) {
+      obj.maxBytes = message.maxBytes.toString();
+    }
     return obj;
   },
 
@@ -961,6 +1227,8 @@ export const StreamServiceReadRequest: MessageFns<StreamServiceReadRequest> = {
     message.block = (object.block !== undefined && object.block !== null)
       ? Duration.fromPartial(object.block)
       : undefined;
+    message.maxCount = (object.maxCount !== undefined && object.maxCount !== null) ? BigInt(object.maxCount) : 0n;
+    message.maxBytes = (object.maxBytes !== undefined && object.maxBytes !== null) ? BigInt(object.maxBytes) : 0n;
     return message;
   },
 };
@@ -1346,6 +1614,212 @@ export const StreamServiceDeleteResponse: MessageFns<StreamServiceDeleteResponse
   },
 };
 
+function createBaseStreamServiceDeleteExRequest(): StreamServiceDeleteExRequest {
+  return { key: Buffer.alloc(0), ids: [], references: 0, producer: undefined };
+}
+
+export const StreamServiceDeleteExRequest: MessageFns<StreamServiceDeleteExRequest> = {
+  encode(message: StreamServiceDeleteExRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    for (const v of message.ids) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.references !== 0) {
+      writer.uint32(24).int32(message.references);
+    }
+    if (message.producer !== undefined) {
+      Producer.encode(message.producer, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamServiceDeleteExRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamServiceDeleteExRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ids.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.references = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.producer = Producer.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StreamServiceDeleteExRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      ids: globalThis.Array.isArray(object?.ids) ? object.ids.map((e: any) => globalThis.String(e)) : [],
+      references: isSet(object.references) ? referencePolicyFromJSON(object.references) : 0,
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: StreamServiceDeleteExRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.ids?.length) {
+      obj.ids = message.ids;
+    }
+    if (message.references !== 0) {
+      obj.references = referencePolicyToJSON(message.references);
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<StreamServiceDeleteExRequest>, I>>(base?: I): StreamServiceDeleteExRequest {
+    return StreamServiceDeleteExRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StreamServiceDeleteExRequest>, I>>(object: I): StreamServiceDeleteExRequest {
+    const message = createBaseStreamServiceDeleteExRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    message.ids = object.ids?.map((e) => e) || [];
+    message.references = object.references ?? 0;
+    message.producer = (object.producer !== undefined && object.producer !== null)
+      ? Producer.fromPartial(object.producer)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseStreamServiceDeleteExResponse(): StreamServiceDeleteExResponse {
+  return { outcomes: [] };
+}
+
+export const StreamServiceDeleteExResponse: MessageFns<StreamServiceDeleteExResponse> = {
+  encode(message: StreamServiceDeleteExResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.outcomes.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.outcomes) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamServiceDeleteExResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamServiceDeleteExResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.outcomes.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.outcomes.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StreamServiceDeleteExResponse {
+    return {
+      outcomes: globalThis.Array.isArray(object?.outcomes)
+        ? object.outcomes.map((e: any) => deleteOutcomeFromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: StreamServiceDeleteExResponse): unknown {
+    const obj: any = {};
+    if (message.outcomes?.length) {
+      obj.outcomes = message.outcomes.map((e) => deleteOutcomeToJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<StreamServiceDeleteExResponse>, I>>(base?: I): StreamServiceDeleteExResponse {
+    return StreamServiceDeleteExResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StreamServiceDeleteExResponse>, I>>(
+    object: I,
+  ): StreamServiceDeleteExResponse {
+    const message = createBaseStreamServiceDeleteExResponse();
+    message.outcomes = object.outcomes?.map((e) => e) || [];
+    return message;
+  },
+};
+
 function createBaseStreamServiceTrimRequest(): StreamServiceTrimRequest {
   return { key: Buffer.alloc(0), policy: undefined, producer: undefined };
 }
@@ -1725,6 +2199,189 @@ export const StreamServiceSetIdResponse: MessageFns<StreamServiceSetIdResponse> 
   },
 };
 
+function createBaseStreamServiceConfigureRequest(): StreamServiceConfigureRequest {
+  return { key: Buffer.alloc(0), idempotenceDuration: undefined, idempotenceMaxSize: undefined, producer: undefined };
+}
+
+export const StreamServiceConfigureRequest: MessageFns<StreamServiceConfigureRequest> = {
+  encode(message: StreamServiceConfigureRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    if (message.idempotenceDuration !== undefined) {
+      Duration.encode(message.idempotenceDuration, writer.uint32(18).fork()).join();
+    }
+    if (message.idempotenceMaxSize !== undefined) {
+      writer.uint32(24).uint32(message.idempotenceMaxSize);
+    }
+    if (message.producer !== undefined) {
+      Producer.encode(message.producer, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamServiceConfigureRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamServiceConfigureRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.idempotenceDuration = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.idempotenceMaxSize = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.producer = Producer.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StreamServiceConfigureRequest {
+    return {
+      key: isSet(object.key) ? Buffer.from(bytesFromBase64(object.key)) : Buffer.alloc(0),
+      idempotenceDuration: isSet(object.idempotenceDuration)
+        ? Duration.fromJSON(object.idempotenceDuration)
+        : isSet(object.idempotence_duration)
+        ? Duration.fromJSON(object.idempotence_duration)
+        : undefined,
+      idempotenceMaxSize: isSet(object.idempotenceMaxSize)
+        ? globalThis.Number(object.idempotenceMaxSize)
+        : isSet(object.idempotence_max_size)
+        ? globalThis.Number(object.idempotence_max_size)
+        : undefined,
+      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
+    };
+  },
+
+  toJSON(message: StreamServiceConfigureRequest): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.idempotenceDuration !== undefined) {
+      obj.idempotenceDuration = Duration.toJSON(message.idempotenceDuration);
+    }
+    if (message.idempotenceMaxSize !== undefined) {
+      obj.idempotenceMaxSize = Math.round(message.idempotenceMaxSize);
+    }
+    if (message.producer !== undefined) {
+      obj.producer = Producer.toJSON(message.producer);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<StreamServiceConfigureRequest>, I>>(base?: I): StreamServiceConfigureRequest {
+    return StreamServiceConfigureRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StreamServiceConfigureRequest>, I>>(
+    object: I,
+  ): StreamServiceConfigureRequest {
+    const message = createBaseStreamServiceConfigureRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    message.idempotenceDuration = (object.idempotenceDuration !== undefined && object.idempotenceDuration !== null)
+      ? Duration.fromPartial(object.idempotenceDuration)
+      : undefined;
+    message.idempotenceMaxSize = object.idempotenceMaxSize ?? undefined;
+    message.producer = (object.producer !== undefined && object.producer !== null)
+      ? Producer.fromPartial(object.producer)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseStreamServiceConfigureResponse(): StreamServiceConfigureResponse {
+  return {};
+}
+
+export const StreamServiceConfigureResponse: MessageFns<StreamServiceConfigureResponse> = {
+  encode(_: StreamServiceConfigureResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamServiceConfigureResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamServiceConfigureResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): StreamServiceConfigureResponse {
+    return {};
+  },
+
+  toJSON(_: StreamServiceConfigureResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<StreamServiceConfigureResponse>, I>>(base?: I): StreamServiceConfigureResponse {
+    return StreamServiceConfigureResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StreamServiceConfigureResponse>, I>>(_: I): StreamServiceConfigureResponse {
+    const message = createBaseStreamServiceConfigureResponse();
+    return message;
+  },
+};
+
 function createBaseStreamServiceInfoRequest(): StreamServiceInfoRequest {
   return { key: Buffer.alloc(0), full: false, count: 0n };
 }
@@ -1841,6 +2498,7 @@ function createBaseStreamServiceInfoResponse(): StreamServiceInfoResponse {
     lastEntry: undefined,
     entries: [],
     groupDetails: [],
+    idempotence: undefined,
   };
 }
 
@@ -1884,6 +2542,9 @@ export const StreamServiceInfoResponse: MessageFns<StreamServiceInfoResponse> = 
     }
     for (const v of message.groupDetails) {
       GroupDetail.encode(v!, writer.uint32(82).fork()).join();
+    }
+    if (message.idempotence !== undefined) {
+      IdempotenceState.encode(message.idempotence, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -1981,6 +2642,14 @@ export const StreamServiceInfoResponse: MessageFns<StreamServiceInfoResponse> = 
             message.groupDetails.push(GroupDetail.decode(reader, reader.uint32()));
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.idempotence = IdempotenceState.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2035,6 +2704,7 @@ export const StreamServiceInfoResponse: MessageFns<StreamServiceInfoResponse> = 
         : globalThis.Array.isArray(object?.group_details)
         ? object.group_details.map((e: any) => GroupDetail.fromJSON(e))
         : [],
+      idempotence: isSet(object.idempotence) ? IdempotenceState.fromJSON(object.idempotence) : undefined,
     };
   },
 
@@ -2070,6 +2740,9 @@ export const StreamServiceInfoResponse: MessageFns<StreamServiceInfoResponse> = 
     if (message.groupDetails?.length) {
       obj.groupDetails = message.groupDetails.map((e) => GroupDetail.toJSON(e));
     }
+    if (message.idempotence !== undefined) {
+      obj.idempotence = IdempotenceState.toJSON(message.idempotence);
+    }
     return obj;
   },
 
@@ -2094,12 +2767,183 @@ export const StreamServiceInfoResponse: MessageFns<StreamServiceInfoResponse> = 
       : undefined;
     message.entries = object.entries?.map((e) => StreamEntry.fromPartial(e)) || [];
     message.groupDetails = object.groupDetails?.map((e) => GroupDetail.fromPartial(e)) || [];
+    message.idempotence = (object.idempotence !== undefined && object.idempotence !== null)
+      ? IdempotenceState.fromPartial(object.idempotence)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseIdempotenceState(): IdempotenceState {
+  return { duration: undefined, maxSize: 0n, producers: 0n, tracked: 0n, added: 0n, duplicates: 0n };
+}
+
+export const IdempotenceState: MessageFns<IdempotenceState> = {
+  encode(message: IdempotenceState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.duration !== undefined) {
+      Duration.encode(message.duration, writer.uint32(10).fork()).join();
+    }
+    if (message.maxSize !== 0n) {
+      if (BigInt.asUintN(64, message.maxSize) !== message.maxSize) {
+        throw new globalThis.Error("value provided for field message.maxSize of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.maxSize);
+    }
+    if (message.producers !== 0n) {
+      if (BigInt.asUintN(64, message.producers) !== message.producers) {
+        throw new globalThis.Error("value provided for field message.producers of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.producers);
+    }
+    if (message.tracked !== 0n) {
+      if (BigInt.asUintN(64, message.tracked) !== message.tracked) {
+        throw new globalThis.Error("value provided for field message.tracked of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.tracked);
+    }
+    if (message.added !== 0n) {
+      if (BigInt.asUintN(64, message.added) !== message.added) {
+        throw new globalThis.Error("value provided for field message.added of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.added);
+    }
+    if (message.duplicates !== 0n) {
+      if (BigInt.asUintN(64, message.duplicates) !== message.duplicates) {
+        throw new globalThis.Error("value provided for field message.duplicates of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.duplicates);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IdempotenceState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIdempotenceState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.duration = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.maxSize = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.producers = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.tracked = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.added = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.duplicates = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): IdempotenceState {
+    return {
+      duration: isSet(object.duration) ? Duration.fromJSON(object.duration) : undefined,
+      maxSize: isSet(object.maxSize) ? BigInt(object.maxSize) : isSet(object.max_size) ? BigInt(object.max_size) : 0n,
+      producers: isSet(object.producers) ? BigInt(object.producers) : 0n,
+      tracked: isSet(object.tracked) ? BigInt(object.tracked) : 0n,
+      added: isSet(object.added) ? BigInt(object.added) : 0n,
+      duplicates: isSet(object.duplicates) ? BigInt(object.duplicates) : 0n,
+    };
+  },
+
+  toJSON(message: IdempotenceState): unknown {
+    const obj: any = {};
+    if (message.duration !== undefined) {
+      obj.duration = Duration.toJSON(message.duration);
+    }
+    if (message.maxSize !== 0n) {
+      obj.maxSize = message.maxSize.toString();
+    }
+    if (message.producers !== 0n) {
+      obj.producers = message.producers.toString();
+    }
+    if (message.tracked !== 0n) {
+      obj.tracked = message.tracked.toString();
+    }
+    if (message.added !== 0n) {
+      obj.added = message.added.toString();
+    }
+    if (message.duplicates !== 0n) {
+      obj.duplicates = message.duplicates.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<IdempotenceState>, I>>(base?: I): IdempotenceState {
+    return IdempotenceState.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<IdempotenceState>, I>>(object: I): IdempotenceState {
+    const message = createBaseIdempotenceState();
+    message.duration = (object.duration !== undefined && object.duration !== null)
+      ? Duration.fromPartial(object.duration)
+      : undefined;
+    message.maxSize = (object.maxSize !== undefined && object.maxSize !== null) ? BigInt(object.maxSize) : 0n;
+    message.producers = (object.producers !== undefined && object.producers !== null) ? BigInt(object.producers) : 0n;
+    message.tracked = (object.tracked !== undefined && object.tracked !== null) ? BigInt(object.tracked) : 0n;
+    message.added = (object.added !== undefined && object.added !== null) ? BigInt(object.added) : 0n;
+    message.duplicates = (object.duplicates !== undefined && object.duplicates !== null)
+      ? BigInt(object.duplicates)
+      : 0n;
     return message;
   },
 };
 
 function createBaseGroupDetail(): GroupDetail {
-  return { group: undefined, pending: [], consumers: [] };
+  return { group: undefined, pending: [], consumers: [], nacked: 0n };
 }
 
 export const GroupDetail: MessageFns<GroupDetail> = {
@@ -2112,6 +2956,12 @@ export const GroupDetail: MessageFns<GroupDetail> = {
     }
     for (const v of message.consumers) {
       ConsumerDetail.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.nacked !== 0n) {
+      if (BigInt.asUintN(64, message.nacked) !== message.nacked) {
+        throw new globalThis.Error("value provided for field message.nacked of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.nacked);
     }
     return writer;
   },
@@ -2153,6 +3003,14 @@ export const GroupDetail: MessageFns<GroupDetail> = {
             message.consumers.push(ConsumerDetail.decode(reader, reader.uint32()));
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.nacked = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2174,6 +3032,7 @@ export const GroupDetail: MessageFns<GroupDetail> = {
       consumers: globalThis.Array.isArray(object?.consumers)
         ? object.consumers.map((e: any) => ConsumerDetail.fromJSON(e))
         : [],
+      nacked: isSet(object.nacked) ? BigInt(object.nacked) : 0n,
     };
   },
 
@@ -2188,6 +3047,9 @@ export const GroupDetail: MessageFns<GroupDetail> = {
     if (message.consumers?.length) {
       obj.consumers = message.consumers.map((e) => ConsumerDetail.toJSON(e));
     }
+    if (message.nacked !== 0n) {
+      obj.nacked = message.nacked.toString();
+    }
     return obj;
   },
 
@@ -2199,6 +3061,7 @@ export const GroupDetail: MessageFns<GroupDetail> = {
     message.group = (object.group !== undefined && object.group !== null) ? Group.fromPartial(object.group) : undefined;
     message.pending = object.pending?.map((e) => PendingEntry.fromPartial(e)) || [];
     message.consumers = object.consumers?.map((e) => ConsumerDetail.fromPartial(e)) || [];
+    message.nacked = (object.nacked !== undefined && object.nacked !== null) ? BigInt(object.nacked) : 0n;
     return message;
   },
 };
@@ -2583,6 +3446,18 @@ export const StreamServiceService = {
       Buffer.from(StreamServiceDeleteResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StreamServiceDeleteResponse => StreamServiceDeleteResponse.decode(value),
   },
+  /** Deletes entries by ID, with regard to what groups still need (XDELEX). */
+  deleteEx: {
+    path: "/slotcast.v1.StreamService/DeleteEx" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: StreamServiceDeleteExRequest): Buffer =>
+      Buffer.from(StreamServiceDeleteExRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): StreamServiceDeleteExRequest => StreamServiceDeleteExRequest.decode(value),
+    responseSerialize: (value: StreamServiceDeleteExResponse): Buffer =>
+      Buffer.from(StreamServiceDeleteExResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): StreamServiceDeleteExResponse => StreamServiceDeleteExResponse.decode(value),
+  },
   /** Removes the oldest entries (XTRIM). */
   trim: {
     path: "/slotcast.v1.StreamService/Trim" as const,
@@ -2606,6 +3481,19 @@ export const StreamServiceService = {
     responseSerialize: (value: StreamServiceSetIdResponse): Buffer =>
       Buffer.from(StreamServiceSetIdResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StreamServiceSetIdResponse => StreamServiceSetIdResponse.decode(value),
+  },
+  /** Sets what a stream remembers of idempotent appends (XCFGSET). */
+  configure: {
+    path: "/slotcast.v1.StreamService/Configure" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: StreamServiceConfigureRequest): Buffer =>
+      Buffer.from(StreamServiceConfigureRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): StreamServiceConfigureRequest => StreamServiceConfigureRequest.decode(value),
+    responseSerialize: (value: StreamServiceConfigureResponse): Buffer =>
+      Buffer.from(StreamServiceConfigureResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): StreamServiceConfigureResponse =>
+      StreamServiceConfigureResponse.decode(value),
   },
   /** Tells the state of a stream (XINFO STREAM). */
   info: {
@@ -2634,10 +3522,14 @@ export interface StreamServiceServer extends UntypedServiceImplementation {
   length: handleUnaryCall<StreamServiceLengthRequest, StreamServiceLengthResponse>;
   /** Deletes entries by ID (XDEL). */
   delete: handleUnaryCall<StreamServiceDeleteRequest, StreamServiceDeleteResponse>;
+  /** Deletes entries by ID, with regard to what groups still need (XDELEX). */
+  deleteEx: handleUnaryCall<StreamServiceDeleteExRequest, StreamServiceDeleteExResponse>;
   /** Removes the oldest entries (XTRIM). */
   trim: handleUnaryCall<StreamServiceTrimRequest, StreamServiceTrimResponse>;
   /** Sets the ID after which the next entry must come (XSETID). */
   setId: handleUnaryCall<StreamServiceSetIdRequest, StreamServiceSetIdResponse>;
+  /** Sets what a stream remembers of idempotent appends (XCFGSET). */
+  configure: handleUnaryCall<StreamServiceConfigureRequest, StreamServiceConfigureResponse>;
   /** Tells the state of a stream (XINFO STREAM). */
   info: handleUnaryCall<StreamServiceInfoRequest, StreamServiceInfoResponse>;
 }
@@ -2739,6 +3631,22 @@ export interface StreamServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: StreamServiceDeleteResponse) => void,
   ): ClientUnaryCall;
+  /** Deletes entries by ID, with regard to what groups still need (XDELEX). */
+  deleteEx(
+    request: StreamServiceDeleteExRequest,
+    callback: (error: ServiceError | null, response: StreamServiceDeleteExResponse) => void,
+  ): ClientUnaryCall;
+  deleteEx(
+    request: StreamServiceDeleteExRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: StreamServiceDeleteExResponse) => void,
+  ): ClientUnaryCall;
+  deleteEx(
+    request: StreamServiceDeleteExRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: StreamServiceDeleteExResponse) => void,
+  ): ClientUnaryCall;
   /** Removes the oldest entries (XTRIM). */
   trim(
     request: StreamServiceTrimRequest,
@@ -2770,6 +3678,22 @@ export interface StreamServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: StreamServiceSetIdResponse) => void,
+  ): ClientUnaryCall;
+  /** Sets what a stream remembers of idempotent appends (XCFGSET). */
+  configure(
+    request: StreamServiceConfigureRequest,
+    callback: (error: ServiceError | null, response: StreamServiceConfigureResponse) => void,
+  ): ClientUnaryCall;
+  configure(
+    request: StreamServiceConfigureRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: StreamServiceConfigureResponse) => void,
+  ): ClientUnaryCall;
+  configure(
+    request: StreamServiceConfigureRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: StreamServiceConfigureResponse) => void,
   ): ClientUnaryCall;
   /** Tells the state of a stream (XINFO STREAM). */
   info(

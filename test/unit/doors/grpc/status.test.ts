@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { status as codes, type Metadata } from '@grpc/grpc-js'
-import { ERROR_TABLE } from '../../../../src/base/errors.ts'
+import { clientErrorOf, ERROR_TABLE } from '../../../../src/base/errors.ts'
 import { invalid, statusOf } from '../../../../src/doors/grpc/status.ts'
 import { slotMoved } from '../../../../src/doors/grpc/topology.ts'
 import { ErrorInfo, RetryInfo } from '../../../../src/gen/google/rpc/error_details.ts'
@@ -67,6 +67,9 @@ test('what passes by waiting carries RetryInfo, and nothing else does', () => {
     ['UNBLOCKED force unblock from blocking operation', codes.UNAVAILABLE, true],
     ['TRYAGAIN too much under way', codes.RESOURCE_EXHAUSTED, true],
     ['OOM command not allowed', codes.RESOURCE_EXHAUSTED, true],
+    ['ERR Background save already in progress', codes.ABORTED, true],
+    ['ERR index out of range', codes.OUT_OF_RANGE, false],
+    ["ERR unknown command 'NO', with args beginning with: ", codes.UNIMPLEMENTED, false],
     ['INDOUBT leadership went', codes.UNKNOWN, false],
     ['WRONGTYPE Operation against a key', codes.FAILED_PRECONDITION, false],
     ['NOGROUP No such key', codes.NOT_FOUND, false],
@@ -82,7 +85,7 @@ test('what passes by waiting carries RetryInfo, and nothing else does', () => {
     assert.deepEqual(status.metadata.get('slotcast-redirect'), [])
     const { byType } = details(status.metadata)
     const info = ErrorInfo.decode(part(byType, 'google.rpc.ErrorInfo'))
-    assert.equal(info.reason, text.split(' ')[0])
+    assert.equal(info.reason, clientErrorOf(text).reason)
     assert.equal(byType.has('google.rpc.RetryInfo'), retry, text)
     if (!retry) continue
     const { retryDelay } = RetryInfo.decode(part(byType, 'google.rpc.RetryInfo'))

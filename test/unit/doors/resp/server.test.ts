@@ -69,6 +69,18 @@ test('a protocol error is answered behind what is owed, and closes', async () =>
   })
 })
 
+test('who goes on sending after a protocol error is cut off', async () => {
+  await withDoor(async ({ door }) => {
+    const socket = connect(door.port, '127.0.0.1')
+    const closed = new Promise<void>(resolve => socket.once('close', () => resolve()))
+    socket.on('error', () => {})
+    socket.write('*x\r\n')
+    const flood = setInterval(() => socket.write('more'), 10)
+    await closed
+    clearInterval(flood)
+  })
+})
+
 test('reads and writes that alternate in one pipeline see each other in order', async () => {
   await withDoor(async ({ door }) => {
     const output = await exchange(door.port, 'XADD s * f v\r\nXLEN s\r\n'.repeat(50))

@@ -131,6 +131,7 @@ test('commands say which lists they lengthen, and a list how many it can serve',
     { key: 'm', count: 7 },
   ])
   assert.deepEqual(feeds('BLPOP', 'l', '0'), [])
+  assert.deepEqual(feeds('XADD', 's', '*', 'f', 'v'), [{ key: 's', count: 1, needs: 'change' }])
   assert.deepEqual(feeds('NONE'), [])
   assert.equal(r.machine.servable('l'), 0)
   r.run('RPUSH', 'l', 'a', 'b')

@@ -9,6 +9,8 @@ test('a key is idle from the last command that reached for its value', () => {
   assert.equal(r.run('OBJECT', 'IDLETIME', 'k'), 3)
   assert.equal(r.run('TYPE', 'k'), '+stream')
   assert.equal(r.run('OBJECT', 'IDLETIME', 'k'), 3)
+  assert.equal(r.run('EXISTS', 'k'), 1)
+  assert.equal(r.run('OBJECT', 'IDLETIME', 'k'), 3)
   r.run('XLEN', 'k')
   assert.equal(r.run('OBJECT', 'IDLETIME', 'k'), 0)
   r.now += 2000

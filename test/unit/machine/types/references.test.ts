@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { Argv } from '../../../../src/base/argv.ts'
 import { Group } from '../../../../src/machine/types/group.ts'
 import { References } from '../../../../src/machine/types/references.ts'
-import { Stream } from '../../../../src/machine/types/stream.ts'
+import { BLOCK_ENTRIES, Stream } from '../../../../src/machine/types/stream.ts'
 import { StreamBuilder } from '../../../../src/machine/types/stream-builder.ts'
 import { MAX_ID, MIN_ID } from '../../../../src/machine/types/stream-id.ts'
 import { built, partsOf } from './built.ts'
@@ -54,7 +54,7 @@ type Scene = typeof scene extends fc.Arbitrary<infer S> ? S : never
 
 function made({ count, groups, deleted }: Scene): Stream {
   const stream = new Stream()
-  for (let ms = 1; ms <= count; ms += 1) stream.append(id(ms), words, 3)
+  for (let ms = 1; ms <= count; ms += 1) stream.append(id(ms), words, 3, BLOCK_ENTRIES)
   for (const [i, { read, from, every }] of groups.entries()) {
     const group = new Group(id(Math.min(read, count)), null)
     const consumer = group.createConsumer('c', 1)
@@ -111,7 +111,7 @@ test('trimming by references removes what asking every group for every entry wou
       assert.equal(removed, before - want.live.length)
       assert.equal(stream.length, want.live.length)
       assert.deepEqual(stream.maxDeletedId, maxDeleted, 'trimming leaves no tombstone')
-      stream.append(id(1000), words, 3)
+      stream.append(id(1000), words, 3, BLOCK_ENTRIES)
       assert.deepEqual(live(stream), [...want.live, 1000])
     }),
     { seed: 3, numRuns: 500 },
@@ -132,7 +132,7 @@ test('a cut stays as it was while referenced entries are all that is left', () =
   const cut = stream.cut()
   assert.equal(stream.trimByReferences(0, null, false, LIMIT_NONE, 'mind'), 249)
   assert.deepEqual(live(stream), [120])
-  stream.append(id(251), words, 3)
+  stream.append(id(251), words, 3, BLOCK_ENTRIES)
   assert.deepEqual(live(stream), [120, 251])
   assert.equal(live(built(new StreamBuilder(), partsOf(cut, 4096))).length, 250)
 })

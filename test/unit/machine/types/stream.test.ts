@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { Argv } from '../../../../src/base/argv.ts'
 import { Writer } from '../../../../src/base/bytes.ts'
-import { BLOCK_ENTRIES_MAX, Stream } from '../../../../src/machine/types/stream.ts'
+import { BLOCK_ENTRIES, Stream } from '../../../../src/machine/types/stream.ts'
 import { StreamBuilder } from '../../../../src/machine/types/stream-builder.ts'
 import {
   compareIds,
@@ -20,7 +20,12 @@ import { built } from './built.ts'
 type Row = { id: StreamId; words: string[] }
 
 function append(stream: Stream, id: StreamId, words: readonly string[]): void {
-  stream.append(id, Argv.of('XADD', 'key', '*', ...words.map(w => Buffer.from(w, 'latin1'))), 3)
+  stream.append(
+    id,
+    Argv.of('XADD', 'key', '*', ...words.map(w => Buffer.from(w, 'latin1'))),
+    3,
+    BLOCK_ENTRIES,
+  )
 }
 
 function rows(
@@ -211,7 +216,7 @@ test('an ID that is not there is not found between, before or behind the others'
 })
 
 test('rough trimming drops whole blocks of 100 only, and no more than its limit', () => {
-  assert.equal(BLOCK_ENTRIES_MAX, 100)
+  assert.equal(BLOCK_ENTRIES, 100)
   assert.equal(filled(1000).trimByLength(555, true, 0), 400)
   assert.equal(filled(1000).trimByLength(600, true, 0), 400)
   assert.equal(filled(1000).trimByLength(0, true, 0), 1000)
@@ -314,7 +319,7 @@ test('IDs of any size read as they were written', () => {
 })
 
 test('what comes after an ID is counted alike from either end, with gaps and trims', () => {
-  const size = 12 * BLOCK_ENTRIES_MAX
+  const size = 12 * BLOCK_ENTRIES
   const someId = fc.nat({ max: size + 2 })
   const gone = fc.array(someId, { maxLength: 40 })
   fc.assert(
@@ -340,7 +345,7 @@ test('saturated-counts: entries are counted up to 2^63 - 1, and a snapshot of th
   const stream = new Stream()
   stream.entriesAdded = 2n ** 63n - 2n
   const words = Argv.of('XADD', 's', '*', 'f', 'v')
-  for (let ms = 1; ms <= 3; ms += 1) stream.append({ ms, seq: 0 }, words, 3)
+  for (let ms = 1; ms <= 3; ms += 1) stream.append({ ms, seq: 0 }, words, 3, BLOCK_ENTRIES)
   assert.equal(stream.entriesAdded, 2n ** 63n - 1n)
   assert.equal(rebuilt(parts(stream, 4096)).entriesAdded, 2n ** 63n - 1n)
 })
