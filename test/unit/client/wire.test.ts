@@ -46,7 +46,7 @@ test('frames are written as the generated code reads them', () => {
   )
 })
 
-function valueOf(reply: Reply | undefined): Value {
+function plainOf(reply: Reply | undefined): Value {
   const { kind } = reply ?? {}
   switch (kind?.$case) {
     case 'simple':
@@ -60,9 +60,9 @@ function valueOf(reply: Reply | undefined): Value {
     }
     case 'array':
     case 'set':
-      return kind.value.items.map(valueOf)
+      return kind.value.items.map(plainOf)
     case 'map':
-      return new Pairs(kind.value.pairs.flatMap(({ key, value }) => [valueOf(key), valueOf(value)]))
+      return new Pairs(kind.value.pairs.flatMap(({ key, value }) => [plainOf(key), plainOf(value)]))
     case 'error':
       return new ErrorValue(kind.value.text)
     default:
@@ -114,7 +114,7 @@ test('answers are read as the generated code writes them', () => {
         failed: () => assert.fail('no failure'),
       })
       assert.equal(told, epoch)
-      assert.deepEqual(found, replies.map(valueOf))
+      assert.deepEqual(found, replies.map(plainOf))
     }),
   )
 })
