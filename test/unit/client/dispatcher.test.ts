@@ -6,9 +6,13 @@ import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grp
 import { Client } from '../../../src/client/client.ts'
 import { DeadlineError, InDoubtError } from '../../../src/client/errors.ts'
 import { type ClientOptions, settingsOf } from '../../../src/client/options.ts'
-import { ClusterServiceService } from '../../../src/gen/slotcast/v1/cluster_service.ts'
+import {
+  type ClusterServiceServer,
+  ClusterServiceService,
+} from '../../../src/gen/slotcast/v1/cluster_service.ts'
 import {
   type Call,
+  type CommandServiceServer,
   CommandServiceService,
   type SessionRequest,
   SessionResponse,
@@ -42,7 +46,7 @@ async function played(
     })
     return { topology }
   }
-  server.addService(ClusterServiceService, {
+  const cluster: ClusterServiceServer = {
     getTopology: (_call, callback) => {
       asked.questions += 1
       callback(null, map())
@@ -51,8 +55,9 @@ async function played(
       asked.watches += 1
       call.write(map())
     },
-  })
-  server.addService(CommandServiceService, {
+  }
+  server.addService(ClusterServiceService, cluster)
+  const commands: CommandServiceServer = {
     execute: (_call, callback) => callback(new Error('not here')),
     session: (stream: Stream) => {
       stream.on('data', ({ calls }: SessionRequest) => {
@@ -61,7 +66,8 @@ async function played(
       })
       stream.on('end', () => stream.end())
     },
-  })
+  }
+  server.addService(CommandServiceService, commands)
   port = await new Promise<number>((resolve, reject) =>
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),
