@@ -12,7 +12,8 @@ const { SLOTCAST_CHAOS_CLIENT_KILLS = '5' } = process.env
 const KILLS = Number(SLOTCAST_CHAOS_CLIENT_KILLS)
 const RESTART_MS = 3_000
 const PER_SECOND = 2_000
-const TICK_MS = 10
+/** Often, so that something is on its way whenever a leader dies. */
+const TICK_MS = 1
 const CONSUMERS = 3
 const STREAMS_A_NODE = 2
 const DRAIN_MS = 20_000
