@@ -18,6 +18,7 @@ import {
 } from '@grpc/grpc-js'
 import type { Argv } from '../src/base/argv.ts'
 import type { Logger } from '../src/base/log.ts'
+import { OUTPUT_LIMITS } from '../src/broker/output-limits.ts'
 import type { Desk, DeskClient } from '../src/doors/grpc/desk.ts'
 import { GrpcDoor } from '../src/doors/grpc/server.ts'
 import { SessionRequest } from '../src/gen/slotcast/v1/command_service.ts'
@@ -48,6 +49,7 @@ class InstantDesk implements Desk<DeskClient> {
   #clients: DeskClient[] = []
   #tickets: number[] = []
   #sequence = 0
+  readonly settings = { outputLimits: OUTPUT_LIMITS }
   readonly #view = { epoch: 1, clusterId: '', nodes: new Map(), shards: new Map() }
 
   connect(client: DeskClient): DeskClient {

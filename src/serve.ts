@@ -130,6 +130,7 @@ function makeDoors(
     ...grpc.listen,
     nodeName: name,
     logger,
+    metrics,
     limits: config.cluster.grpc,
   })
   return [

@@ -49,6 +49,34 @@ export function unlimitedBytes({ normal, pubsub }: OutputLimits): number {
   return Math.min(...bounds.filter(bytes => bytes > 0))
 }
 
+/** What waits for one client, held against the limit of its class. */
+export class OutputGauge {
+  /** Since when more waits than it may for long; 0: it does not. */
+  #overSince: Ms = 0
+
+  /** Little waits. */
+  clear(): void {
+    this.#overSince = 0
+  }
+
+  /** Why `bytes` are too many to wait, or null. `clock` is monotonic, and asked only when it matters. */
+  excess(
+    { hardBytes, softBytes, softFor }: OutputLimit,
+    bytes: number,
+    clock: () => Ms,
+  ): string | null {
+    if (hardBytes > 0 && bytes > hardBytes) return `more than its class may have (${hardBytes})`
+    if (softBytes === 0 || bytes <= softBytes) {
+      this.#overSince = 0
+      return null
+    }
+    const now = clock()
+    if (this.#overSince === 0) this.#overSince = now
+    if (now - this.#overSince < softFor) return null
+    return `more than its class may have for ${softFor / 1000} seconds (${softBytes})`
+  }
+}
+
 export function showOutputLimits(limits: OutputLimits): string {
   return SHOWN.map(([word, name]) => {
     const { hardBytes, softBytes, softFor } = limits[name]

@@ -28,6 +28,8 @@ export interface Client {
   close(reason: string): void
   /** A message that the session listens for. Absent: nothing can be pushed to this client. */
   deliver?(publication: Publication): void
+  /** A subscription to a sharded channel is gone. Absent: `push` tells it in Redis' words. */
+  moved?(notice: Moved): void
   /** Something that no command asked for. */
   push?(reply: Reply): void
   /** Until `release` what is delivered is kept, to come behind the answer that is given meanwhile. */
@@ -251,12 +253,18 @@ export class SessionSubscriber implements Subscriber {
     this.#session.client.deliver?.(publication)
   }
 
-  moved({ channel, left }: Moved): void {
+  moved(notice: Moved): void {
+    const { client } = this.#session
+    if (client.moved !== undefined) {
+      client.moved(notice)
+      return
+    }
+    const { channel, left } = notice
     const items: readonly Reply[] = [
       { kind: 'text', text: 'sunsubscribe' },
       { kind: 'bulk', bytes: Buffer.from(channel, 'latin1') },
       { kind: 'integer', value: left },
     ]
-    this.#session.client.push?.({ kind: 'pushes', pushes: [items] })
+    client.push?.({ kind: 'pushes', pushes: [items] })
   }
 }

@@ -50,7 +50,7 @@ export type Reply =
   | { readonly kind: 'set'; readonly items: readonly Reply[] }
   /** Text for people: a bulk in RESP2, `=` in RESP3. */
   | { readonly kind: 'verbatim'; readonly text: string }
-  /** Messages that stand for themselves, one behind the other: arrays in RESP2. RESP sessions only. */
+  /** Messages that stand for themselves, one behind the other: arrays in RESP2. Only for clients that listen. */
   | { readonly kind: 'pushes'; readonly pushes: readonly (readonly Reply[])[] }
 
 export const OK: Reply = { kind: 'simple', text: 'OK' }

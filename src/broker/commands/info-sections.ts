@@ -184,7 +184,10 @@ export function stats(desk: Desk): Fields {
     ['total_forks', 0],
     ['unexpected_error_replies', 0],
     ['total_error_replies', tally.errors],
-    ['client_output_buffer_limit_disconnections', counted(desk, 'resp_output_limit_total')],
+    [
+      'client_output_buffer_limit_disconnections',
+      counted(desk, 'resp_output_limit_total') + counted(desk, 'grpc_output_limit_total'),
+    ],
     ['slotcast_refused_commands', tally.refused],
     ['slotcast_redirects', counted(desk, 'broker_redirects_total')],
     ['slotcast_in_doubt', counted(desk, 'broker_in_doubt_total')],

@@ -30,12 +30,15 @@ export class Publication {
   /** What the RESP door made of it; 0 bytes: nothing yet. */
   resp: Buffer = EMPTY
   respBytes = 0
+  /** What the gRPC door made of it, bytes of its own; empty: nothing yet. */
+  grpc: Buffer = EMPTY
 
   /** The same message to those who listen in another way. */
   as(kind: PublicationKind, pattern: Buffer = EMPTY): this {
     this.kind = kind
     this.pattern = pattern
     this.respBytes = 0
+    this.grpc = EMPTY
     return this
   }
 
@@ -58,5 +61,6 @@ export class Publication {
     this.source = EMPTY
     this.resp = EMPTY
     this.respBytes = 0
+    this.grpc = EMPTY
   }
 }

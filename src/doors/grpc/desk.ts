@@ -4,6 +4,9 @@
 
 import type { Argv } from '../../base/argv.ts'
 import type { Epoch, NodeId, ShardId, Slot } from '../../base/types.ts'
+import type { OutputLimits } from '../../broker/output-limits.ts'
+import type { Moved } from '../../broker/pubsub/listener.ts'
+import type { Publication } from '../../broker/pubsub/publication.ts'
 import type { Reply } from '../../machine/reply.ts'
 
 /** A door's end of a session. */
@@ -14,6 +17,12 @@ export interface DeskClient {
   resume(): void
   /** The desk ends the session (QUIT, CLIENT KILL): write what was answered, then disconnect. */
   close(reason: string): void
+  /** A message that the session listens for, good until the call returns; it may disconnect. Absent: it cannot listen. */
+  deliver?(publication: Publication): void
+  /** A subscription to a sharded channel is gone; it may disconnect. */
+  moved?(notice: Moved): void
+  /** Bytes that wait: half received, and not written yet. */
+  buffers?(): { readonly input: number; readonly output: number }
 }
 
 export type DeskSessionOptions = {
@@ -54,6 +63,7 @@ export type MapView = {
 
 /** `S` is the desk's own view of a session; the door never looks into one. */
 export interface Desk<S = unknown> {
+  readonly settings: { readonly outputLimits: OutputLimits }
   connect(client: DeskClient, options: DeskSessionOptions): S
   /** Copies of argv what it keeps. False: no more commands until `resume`. */
   execute(session: S, argv: Argv, ticket: number, producer: Producer | null): boolean

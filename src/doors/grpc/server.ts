@@ -15,6 +15,7 @@ import { HealthImplementation } from 'grpc-health-check'
 import { OperationalError } from '../../base/errors.ts'
 import { limits } from '../../base/limits.ts'
 import type { Logger } from '../../base/log.ts'
+import { type Counter, Metrics } from '../../base/metrics.ts'
 import { AdminServiceService } from '../../gen/slotcast/v1/admin_service.ts'
 import { ClusterServiceService } from '../../gen/slotcast/v1/cluster_service.ts'
 import {
@@ -25,6 +26,8 @@ import type { ConsumeRequest, ConsumeResponse } from '../../gen/slotcast/v1/cons
 import { GroupServiceService } from '../../gen/slotcast/v1/group_service.ts'
 import { KeyServiceService } from '../../gen/slotcast/v1/key_service.ts'
 import { ListServiceService } from '../../gen/slotcast/v1/list_service.ts'
+import type { SubscribeRequest } from '../../gen/slotcast/v1/pubsub.ts'
+import { PubSubServiceService } from '../../gen/slotcast/v1/pubsub_service.ts'
 import { SetServiceService } from '../../gen/slotcast/v1/set_service.ts'
 import { StreamServiceService } from '../../gen/slotcast/v1/stream_service.ts'
 import { StringServiceService } from '../../gen/slotcast/v1/string_service.ts'
@@ -36,9 +39,12 @@ import { adminMappings } from './mapping/admin.ts'
 import { groupMappings } from './mapping/group.ts'
 import { keyMappings } from './mapping/key.ts'
 import { listMappings } from './mapping/list.ts'
+import { pubsubMappings } from './mapping/pubsub.ts'
 import { setMappings } from './mapping/set.ts'
 import { streamMappings } from './mapping/stream.ts'
 import { stringMappings } from './mapping/string.ts'
+import { publishBatch } from './pubsub/publish-batch.ts'
+import { SubscribeCall, type SubscribeTools } from './pubsub/subscribe-call.ts'
 import { reflectionService } from './reflection.ts'
 import { ReplyWriter } from './reply-writer.ts'
 import { SessionStream, type SessionTools, sessionFault } from './session-stream.ts'
@@ -55,6 +61,16 @@ const STOP_MS = 2000
 /** Field `reply` of ExecuteResponse. */
 const EXECUTE_REPLY = 0x0a
 
+/** PubSubService, whose frames to subscribers are written by hand. */
+const RAW_PUBSUB_SERVICE = {
+  ...PubSubServiceService,
+  subscribe: {
+    ...PubSubServiceService.subscribe,
+    responseSerialize: (frame: Buffer): Buffer => frame,
+    responseDeserialize: (bytes: Buffer): Buffer => bytes,
+  },
+}
+
 /** The services whose calls are single commands. */
 const TYPED_SERVICES: readonly (readonly [object, Record<string, Mapping<never, unknown>>])[] = [
   [StreamServiceService, streamMappings],
@@ -64,6 +80,7 @@ const TYPED_SERVICES: readonly (readonly [object, Record<string, Mapping<never, 
   [SetServiceService, setMappings],
   [KeyServiceService, keyMappings],
   [AdminServiceService, adminMappings],
+  [RAW_PUBSUB_SERVICE, pubsubMappings],
 ]
 
 /** The name of a service stands in the path of each of its calls. */
@@ -106,6 +123,7 @@ export type GrpcDoorOptions = {
   /** The node's name, as the map has it. */
   readonly nodeName: string
   readonly logger: Logger
+  readonly metrics?: Metrics
   readonly limits?: GrpcLimits
   /** How long `stop` waits for what is under way. */
   readonly stopMs?: number
@@ -118,8 +136,10 @@ export class GrpcDoor {
   readonly #cluster: Cluster
   readonly #sessions = new Set<SessionStream>()
   readonly #consumers = new Set<ConsumeCall>()
-  /** Sessions and consumers with something to send. */
-  #gathered: (SessionStream | ConsumeCall)[] = []
+  readonly #subscribers = new Set<SubscribeCall>()
+  readonly #slow: Counter
+  /** Streams with something to send. */
+  #gathered: (SessionStream | ConsumeCall | SubscribeCall)[] = []
   readonly #health = new HealthImplementation()
   #serving: boolean | null = null
   #healthTimer: NodeJS.Timeout | null = null
@@ -140,6 +160,16 @@ export class GrpcDoor {
       // Only with channelz does grpc-js know its connections, and so can end them in kill.
       'grpc.enable_channelz': 1,
       'grpc.so_reuseport': 0,
+    })
+    const metrics = options.metrics ?? new Metrics()
+    this.#slow = metrics.counter(
+      'grpc_output_limit_total',
+      'Subscribers cut because too much waited for them (client-output-buffer-limit)',
+    )
+    metrics.gauge({
+      name: 'grpc_subscribers',
+      help: 'Open PubSubService.Subscribe streams',
+      read: () => this.#subscribers.size,
     })
     this.#addServices()
     this.#health.addToServer(this.#server)
@@ -176,6 +206,7 @@ export class GrpcDoor {
     if (this.#healthTimer !== null) clearInterval(this.#healthTimer)
     for (const session of this.#sessions) session.finish()
     for (const consumer of this.#consumers) consumer.finish('the node stops')
+    for (const subscriber of this.#subscribers) subscriber.finish('the node stops')
     this.#cluster.endWatches()
     const force = setTimeout(() => this.kill(), this.#options.stopMs ?? STOP_MS)
     this.#server.tryShutdown(() => {
@@ -187,7 +218,7 @@ export class GrpcDoor {
   /** Ends everything now. */
   kill(): void {
     if (this.#healthTimer !== null) clearInterval(this.#healthTimer)
-    const streams = [...this.#sessions, ...this.#consumers]
+    const streams = [...this.#sessions, ...this.#consumers, ...this.#subscribers]
     for (const stream of streams) stream.fail(codes.UNAVAILABLE, 'the node stopped')
     // A moment for the statuses of the sessions to leave.
     setImmediate(() => this.#server.forceShutdown())
@@ -203,6 +234,10 @@ export class GrpcDoor {
       this.#server.addService(definition as ServiceDefinition, {
         ...Object.fromEntries(handlers),
         ...(definition === GroupServiceService && { consume: this.#consumeHandler() }),
+        ...(definition === RAW_PUBSUB_SERVICE && {
+          publishBatch: publishBatch(this.#desk, () => this.#localAddress),
+          subscribe: this.#subscribeHandler(),
+        }),
       })
     }
     this.#server.addService(ClusterServiceService, {
@@ -242,6 +277,26 @@ export class GrpcDoor {
       const consumer = new ConsumeCall(call, tools, call.getPeer(), this.#localAddress)
       this.#consumers.add(consumer)
       call.on('cancelled', () => this.#consumers.delete(consumer))
+    }
+  }
+
+  #subscribeHandler(): handleBidiStreamingCall<SubscribeRequest, Buffer> {
+    const tools: SubscribeTools = {
+      desk: this.#desk,
+      words: new Words(),
+      nodeName: this.#options.nodeName,
+      gathered: call => this.#gathered.push(call),
+      slow: (address, reason) => {
+        this.#slow.add()
+        this.#options.logger.warn({ address, reason }, 'slow client cut off')
+      },
+      now: () => performance.now(),
+    }
+    return call => {
+      if (this.#refuses(call)) return
+      const subscriber = new SubscribeCall(call, tools, call.getPeer(), this.#localAddress)
+      this.#subscribers.add(subscriber)
+      call.on('cancelled', () => this.#subscribers.delete(subscriber))
     }
   }
 

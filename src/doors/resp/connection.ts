@@ -7,7 +7,7 @@
 
 import type { Socket } from 'node:net'
 import type { Broker } from '../../broker/broker.ts'
-import type { OutputLimit } from '../../broker/output-limits.ts'
+import { OutputGauge, type OutputLimit } from '../../broker/output-limits.ts'
 import type { Publication } from '../../broker/pubsub/publication.ts'
 import type { Client, Session } from '../../broker/session.ts'
 import { fail, type Reply } from '../../machine/reply.ts'
@@ -51,6 +51,8 @@ const OUTPUT_BYTES_SEALED = 1024 * 1024
 /** How long a connection that we ended may stay half open. */
 const LINGER_MS = 1_000
 
+const now = (): number => performance.now()
+
 const tooMuchPending = fail('ERR Protocol error: too much input is pending, try again later')
 
 export class Connection implements Client {
@@ -66,8 +68,7 @@ export class Connection implements Client {
   #sealedBytes = 0
   /** Bytes that the socket was given and has not taken. */
   #writingBytes = 0
-  /** Since when more waits than the class of the client may have for long; 0: it does not. */
-  #overSince = 0
+  readonly #gauge = new OutputGauge()
   /** Messages that come behind the answer that is given now. */
   #held: Encoder | null = null
   readonly #onWritten: () => void
@@ -239,7 +240,7 @@ export class Connection implements Client {
     if (this.#output.length > OUTPUT_BYTES_SEALED) this.#seal(this.#output.take())
     const bytes = this.#waitingBytes
     if (bytes <= this.#door.quietBytes) {
-      this.#overSince = 0
+      this.#gauge.clear()
       return true
     }
     const { normal, pubsub } = this.#door.broker.settings.outputLimits
@@ -252,18 +253,10 @@ export class Connection implements Client {
   }
 
   /** Why `bytes` are too many to wait, or null. */
-  #excess({ hardBytes, softBytes, softFor }: OutputLimit, bytes: number): string | null {
+  #excess(limit: OutputLimit, bytes: number): string | null {
     const { outputBytesMax } = this.#door.limits
     if (bytes > outputBytesMax) return `more than any client may have (${outputBytesMax})`
-    if (hardBytes > 0 && bytes > hardBytes) return `more than its class may have (${hardBytes})`
-    if (softBytes === 0 || bytes <= softBytes) {
-      this.#overSince = 0
-      return null
-    }
-    const now = performance.now()
-    if (this.#overSince === 0) this.#overSince = now
-    if (now - this.#overSince < softFor) return null
-    return `more than its class may have for ${softFor / 1000} seconds (${softBytes})`
+    return this.#gauge.excess(limit, bytes, now)
   }
 
   /** Cuts a reader that lets a write or too many bytes wait for too long; called now and then. */

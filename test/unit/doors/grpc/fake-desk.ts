@@ -1,6 +1,7 @@
 // A desk for tests and benchmarks of the gRPC door: it answers by a script, in turns.
 
 import type { Argv } from '../../../../src/base/argv.ts'
+import { OUTPUT_LIMITS, type OutputLimits } from '../../../../src/broker/output-limits.ts'
 import type {
   Desk,
   DeskClient,
@@ -41,6 +42,7 @@ export class FakeDesk implements Desk<FakeSession> {
   readonly #topologyListeners = new Set<() => void>()
   #due: (() => void)[] = []
   #turning = false
+  readonly settings: { outputLimits: OutputLimits } = { outputLimits: OUTPUT_LIMITS }
   script: Script = () => NULL_ARRAY
   /** Answers come within `execute` instead of with the turn. */
   atOnce = false
