@@ -13,9 +13,13 @@ import { Connection, listOf } from '../chaos/connection.ts'
 import { LANGUAGES, type Language } from './languages.ts'
 import { Program, type StreamTale } from './program.ts'
 
-const KILLS = Number(process.env['SLOTCAST_CONTRACT_KILLS'] ?? 1)
-const RATE = Number(process.env['SLOTCAST_CONTRACT_RATE'] ?? 300)
-const ONLY = process.env['SLOTCAST_CONTRACT_ONLY']
+const {
+  SLOTCAST_CONTRACT_KILLS: KILLS_WANTED = '1',
+  SLOTCAST_CONTRACT_RATE: RATE_WANTED = '300',
+  SLOTCAST_CONTRACT_ONLY: ONLY,
+} = process.env
+const KILLS = Number(KILLS_WANTED)
+const RATE = Number(RATE_WANTED)
 const STREAMS_A_SHARD = 2
 const GROUP = 'contract'
 /** Between two kills: all is well again, and the load goes on. */
@@ -52,8 +56,14 @@ async function story(
       const leader = await cluster.leaderOf(keys[kill % keys.length] ?? '')
       const since = performance.now()
       await cluster.node(leader).kill()
-      await program.until(`streams after the death of n${leader}`, RECOVERY_MS_MAX, movedOn(program, 5))
-      note(`n${leader} killed: every stream went on ${Math.round(performance.now() - since)} ms later`)
+      await program.until(
+        `streams after the death of n${leader}`,
+        RECOVERY_MS_MAX,
+        movedOn(program, 5),
+      )
+      note(
+        `n${leader} killed: every stream went on ${Math.round(performance.now() - since)} ms later`,
+      )
       cluster.node(leader).start()
       await cluster.awaitReady([leader])
       await sleep(REST_MS)
@@ -77,14 +87,21 @@ async function check(cluster: LocalCluster, program: Program): Promise<void> {
     const rows = listOf(await connection.ask(['XRANGE', key, '-', '+'], ASK_MS)).map(listOf)
     const held = new Map(rows.map(([id, fields]) => [String(id), String(listOf(fields ?? [])[1])]))
     const values = [...held.values()]
-    assert.equal(new Set(values).size, values.length, `${key}: an append that was repeated was done twice`)
-    for (const [value, id] of tale.appended) assert.equal(held.get(id), value, `${key}: ${value} was lost`)
+    assert.equal(
+      new Set(values).size,
+      values.length,
+      `${key}: an append that was repeated was done twice`,
+    )
+    for (const [value, id] of tale.appended)
+      assert.equal(held.get(id), value, `${key}: ${value} was lost`)
     assert.equal(held.size, tale.appended.size, `${key}: entries that nobody was told of`)
 
-    const isDone = () => [...held.keys()].every(id => tale.processed.has(id) && tale.settled.has(id))
+    const isDone = () =>
+      [...held.keys()].every(id => tale.processed.has(id) && tale.settled.has(id))
     await program.until(`every entry of ${key} processed and settled`, DRAIN_MS_MAX, isDone)
     assert.equal(tale.processed.size, held.size, `${key}: entries that the stream does not have`)
-    for (const [id, count] of tale.acknowledged) assert.ok(count <= 1, `${key} ${id}: acked ${count} times`)
+    for (const [id, count] of tale.acknowledged)
+      assert.ok(count <= 1, `${key} ${id}: acked ${count} times`)
     const pending = listOf(await connection.ask(['XPENDING', key, GROUP], ASK_MS))
     assert.equal(pending[0], 0, `${key}: nothing is pending`)
     connection.close()
@@ -112,7 +129,9 @@ function sum(program: Program, of: (tale: StreamTale) => number): number {
 /** Some keys of every shard. */
 async function keysOfShards(cluster: LocalCluster): Promise<string[]> {
   const connection = await Connection.open(cluster.respPort(1))
-  const ranges = listOf(await connection.ask(['CLUSTER', 'SLOTS'], ASK_MS)).map(range => listOf(range).slice(0, 2).map(Number))
+  const ranges = listOf(await connection.ask(['CLUSTER', 'SLOTS'], ASK_MS)).map(range =>
+    listOf(range).slice(0, 2).map(Number),
+  )
   connection.close()
   const found = ranges.map(() => [] as string[])
   for (let i = 0; found.some(keys => keys.length < STREAMS_A_SHARD); i += 1) {

@@ -30,7 +30,7 @@ function make(language: string, ...words: readonly string[]): void {
 }
 
 /** Debian's, which has grpcio from Debian, unless another is named. */
-const PYTHON = process.env['SLOTCAST_PYTHON'] ?? '/usr/bin/python3'
+const { SLOTCAST_PYTHON: PYTHON = '/usr/bin/python3' } = process.env
 
 const python: Language = {
   name: 'python',
