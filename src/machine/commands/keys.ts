@@ -90,7 +90,14 @@ const exists: CommandSpec<readonly string[]> = {
   complexity: 'O(N) where N is the number of keys to check.',
   tips: ['request_policy:multi_shard', 'response_policy:agg_sum'],
   parse: keyWords,
-  query: (state, keys) => integer(keys.filter(key => state.has(key)).length),
+  query(state, keys) {
+    let count = 0
+    for (const key of keys) {
+      if (state.has(key)) count += 1
+      else state.miss(key)
+    }
+    return integer(count)
+  },
 }
 
 const touch: CommandSpec<readonly string[]> = {
