@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Context } from './bench-context.ts'
 import { brokersPhase } from './phase-brokers.ts'
+import { clientPhase } from './phase-client.ts'
 import { groupsPhase } from './phase-groups.ts'
 import { growthPhase } from './phase-growth.ts'
 import { sessionPhase, unaryPhase } from './phase-grpc.ts'
@@ -41,6 +42,7 @@ const PHASES: Readonly<Record<string, (context: Context) => Promise<void>>> = {
   latency: latencyPhase,
   brokers: brokersPhase,
   session: sessionPhase,
+  client: clientPhase,
   unary: unaryPhase,
   reads: readsPhase,
   lists: listsPhase,

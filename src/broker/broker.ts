@@ -36,6 +36,9 @@ import { Settings } from './settings.ts'
 import { WordRing } from './word-ring.ts'
 import { WorkMeter } from './work-meter.ts'
 
+/** Replies that a session is owed, if they are like those it got: so many reads run at once, before any is written. */
+const OWED_BYTES_MAX = 4 * 1024 * 1024
+
 /** Parked commands are tried again this often, if nothing changed before: some have waited long enough. */
 const PARK_LOOK_MS: Ms = 50
 /** How often clients that are silent for too long are looked for. */
@@ -329,7 +332,8 @@ export class Broker implements SessionOwner {
       session.held !== null ||
       session.closing !== null ||
       (session.ordered && session.waits.size > 0) ||
-      session.owedCount >= this.#ports.options.sessionInFlightMax
+      session.owedCount >= this.#ports.options.sessionInFlightMax ||
+      session.owedCount * session.replyBytes > OWED_BYTES_MAX
     session.paused = stop
     return !stop
   }

@@ -54,7 +54,7 @@ export const readOnlyReplica = fail("READONLY You can't write against a read onl
 
 /** EXEC was refused as a whole. */
 export function abortedBy(refusal: ErrorReply): ErrorReply {
-  return fail(`EXECABORT Transaction discarded because of: ${refusal.text}`)
+  return fail(`EXECABORT Transaction discarded because of: ${refusal.text.replace(/^ERR /, '')}`)
 }
 
 /** A command about all keys of the node, between MULTI and EXEC in a cluster. */

@@ -146,6 +146,11 @@ export class Road implements Way {
     const { transaction } = session
     if ('kind' in entry) {
       this.#found = this.#desk.commands.facts(argv.latin1(0))
+      // With surplus words it ends the transaction all the same.
+      if (argv.is(0, 'EXEC')) {
+        session.dropTransaction()
+        return refusals.abortedBy(entry)
+      }
       if (transaction !== null) transaction.dirty = true
       return entry
     }

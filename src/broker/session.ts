@@ -20,6 +20,8 @@ import type { Transaction, Watch } from './transaction.ts'
 export interface Client {
   /** Once for each execute; in ordered sessions in the order of the calls. Must not call the desk back. */
   answer(ticket: number, reply: Reply): void
+  /** A command was done of which the client hears nothing (CLIENT REPLY). */
+  unheard?(): void
   /** The session takes commands again after execute returned false; it may execute at once. */
   resume(): void
   /** The desk ends the session (QUIT, CLIENT KILL): write what was answered, then close and disconnect. */
@@ -98,6 +100,8 @@ export class Session implements Asker<Reply> {
   commandCount = 0
   bytesIn = 0
   bytesOut = 0
+  /** What a reply may be expected to take: the largest of late. Told by the door, or 0. */
+  replyBytes = 0
 
   /** Commands that got no answer yet. */
   unanswered = 0
@@ -232,7 +236,8 @@ export class Session implements Asker<Reply> {
     const ticket = this.#owed.ticket(place)
     const silent = (this.#owed.marks(place) & SILENT) !== 0
     this.#owed.close(place)
-    if (!silent) this.client.answer(ticket, reply)
+    if (silent) this.client.unheard?.()
+    else this.client.answer(ticket, reply)
   }
 }
 

@@ -133,6 +133,8 @@ export class Keyspace {
     if (holder.expiry === 0 || holder.expiry > this.#now) return false
     if (this.#applies) {
       this.#expired += 1
+      // To who watched it when it was dead already, its end is no change.
+      this.#removals.note(holder.key, holder.changed)
       this.#remove(holder)
       this.notify(EVENT.EXPIRED, 'expired', holder.key)
     }
@@ -326,9 +328,9 @@ export class Keyspace {
 
   /** Removes every key and ends the waits on them. */
   clear(): void {
-    for (const { key, expiry } of this.#holders.values()) {
-      // Who watches a key that is dead already watches nothing.
-      if (expiry === 0 || expiry > this.#now) this.#removals.note(key, this.#index)
+    for (const { key, expiry, changed } of this.#holders.values()) {
+      const isDead = expiry !== 0 && expiry <= this.#now
+      this.#removals.note(key, isDead ? changed : this.#index)
       this.wake(key)
     }
     this.#holders = new Map()
@@ -366,9 +368,9 @@ export class Keyspace {
    */
   isChanged(key: string, existed: boolean, index: Index, now: Ms): boolean {
     if (this.isAlive(key, now) !== existed) return true
-    return existed
-      ? (this.#holders.get(key) as Holder).changed > index
-      : this.#removals.mayHave(key, index)
+    // A key that was made and is dead may still be here.
+    const changed = this.#holders.get(key)?.changed ?? 0
+    return changed > index || (!existed && this.#removals.mayHave(key, index))
   }
 
   get removals(): Removals {

@@ -26,9 +26,11 @@ export class Removals {
   /** By hash; 0: none. Made at the first removal. */
   #indexes: Float64Array | null = null
 
+  /** @param index the entry that removed it, or changed it last before it expired */
   note(key: string, index: Index): void {
     this.#indexes ??= new Float64Array(HASHES)
-    this.#indexes[hashOf(key)] = index
+    const hash = hashOf(key)
+    this.#indexes[hash] = Math.max(index, this.#indexes[hash] as Index)
   }
 
   /** Whether `key` may have been removed by an entry behind `index`. False is certain. */

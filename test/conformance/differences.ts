@@ -2,6 +2,8 @@
 //
 // A difference that is listed and does not show is a mistake here, so the list stays true.
 
+import type { Wire } from './wire.ts'
+
 export type Difference = {
   readonly file: string
   /** How the case's name begins. */
@@ -110,6 +112,31 @@ export const redis70: readonly Difference[] = [
     reason: 'trimmed entries count as read since 8',
   },
 ]
+
+/** Errors in random scripts. */
+export type RefusedOtherwise = {
+  readonly command: RegExp
+  readonly ours: RegExp
+  readonly theirs: RegExp
+  readonly reason: string
+}
+
+export const refusedOtherwise: readonly RefusedOtherwise[] = [
+  {
+    command: /^XREADGROUP$/,
+    ours: /^(NOGROUP|WRONGTYPE) /,
+    theirs: /^(UNBLOCKED the stream key no longer exists|NOGROUP the consumer group this client)/,
+    reason: 'commands that waited are run again since 7.2, and say what they find then',
+  },
+]
+
+export function isRefusedOtherwise(words: readonly string[], mine: Wire, theirs: Wire): boolean {
+  if (mine.type !== 'error' || theirs.type !== 'error') return false
+  const name = (words[0] ?? '').toUpperCase()
+  return refusedOtherwise.some(
+    row => row.command.test(name) && row.ours.test(mine.text) && row.theirs.test(theirs.text),
+  )
+}
 
 export type RecordedDifference = {
   readonly group: string

@@ -15,6 +15,7 @@ const floors = {
   'doors/grpc': ['base', 'machine', 'broker', 'gen'],
   'doors/peer': ['base', 'raft', 'replica', 'gen'],
   'doors/admin': ['base', 'machine', 'broker'],
+  client: ['base', 'gen'],
 }
 const rooms = [...new Set(Object.keys(floors).map(room => room.split('/')[0])), 'gen']
 const portless = ['base', 'raft', 'machine', 'topology', 'storage', 'replica', 'control', 'broker']

@@ -1,6 +1,7 @@
 // CLIENT: who is connected, under which name, and how to end a wait or a connection.
 
 import type { Argv } from '../../base/argv.ts'
+import { badSubcommand } from '../../machine/commands/group-lookup.ts'
 import { parseInteger, parseTimeoutMs } from '../../machine/integers.ts'
 import {
   EMPTY_ARRAY,
@@ -75,7 +76,7 @@ function setInfo(_desk: Desk, session: Session, argv: Argv): Reply {
 }
 
 function unblock(desk: Desk, _session: Session, argv: Argv): Reply {
-  if (argv.count > 4) return syntaxError
+  if (argv.count > 4) return badSubcommand('CLIENT', argv.latin1(1))
   const withError = argv.count === 4 && argv.is(3, 'ERROR')
   if (argv.count === 4 && !withError && !argv.is(3, 'TIMEOUT'))
     return fail('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR')
@@ -127,7 +128,7 @@ function tracking(_desk: Desk, _session: Session, argv: Argv): Reply {
 
 function pause(desk: Desk, _session: Session, argv: Argv): Reply {
   const all = argv.count === 3 || argv.is(3, 'ALL')
-  if (argv.count > 4) return syntaxError
+  if (argv.count > 4) return badSubcommand('CLIENT', argv.latin1(1))
   if (!all && !argv.is(3, 'WRITE')) return fail('ERR CLIENT PAUSE mode must be WRITE or ALL')
   const timeout = parseTimeoutMs(argv, 2)
   if (typeof timeout !== 'number') return timeout

@@ -9,7 +9,7 @@ import {
   bulk,
   fail,
   integer,
-  NULL_ARRAY,
+  NULL,
   type Reply,
   syntaxError,
   text,
@@ -134,8 +134,7 @@ function info(desk: Desk, _session: Session, argv: Argv): Reply {
   const replies: Reply[] = []
   for (let i = 2; i < argv.count; i += 1) {
     const facts = desk.commands.facts(argv.latin1(i))
-    // Redis says a null array here: `*-1`.
-    replies.push(facts === null ? NULL_ARRAY : infoOf(facts))
+    replies.push(facts === null ? NULL : infoOf(facts))
   }
   return array(replies)
 }

@@ -33,6 +33,8 @@ export interface Door {
   /** As much may wait for any client, whatever its class. */
   readonly quietBytes: number
   readonly budget: CarryBudget
+  /** Replies that wait to be written, of all connections. */
+  readonly outputs: CarryBudget
   /** `connection` has replies to write at the end of the turn. */
   dirty(connection: Connection): void
   closed(connection: Connection, reason: string): void
@@ -42,6 +44,8 @@ export interface Door {
 
 /** Output buffers above this are not kept. */
 const OUTPUT_BYTES_KEPT = 256 * 1024
+/** What the first reply may take as far as one knows: a new client's pipeline begins slowly. */
+const FIRST_REPLY_BYTES = 256 * 1024
 /** An output buffer that grew so far is set aside while it waits: growing it further would copy it again and again. */
 const OUTPUT_BYTES_SEALED = 1024 * 1024
 /** How long a connection that we ended may stay half open. */
@@ -71,6 +75,8 @@ export class Connection implements Client {
   #ticket = 0
   /** After the answer to this ticket the connection ends; -1: it goes on. */
   #lastTicket = -1
+  /** Of what waits, bytes of replies that count among those of all clients. */
+  #counted = 0
   #isDirty = false
   #writing = false
   #writingSince = 0
@@ -98,6 +104,7 @@ export class Connection implements Client {
       address: `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`,
       localAddress: `${socket.localAddress ?? ''}:${socket.localPort ?? 0}`,
     })
+    this.#session.replyBytes = FIRST_REPLY_BYTES
     socket.setNoDelay(true)
     socket.on('data', chunk => this.#onData(chunk))
     socket.on('end', () => this.#onEnd())
@@ -115,9 +122,15 @@ export class Connection implements Client {
   answer(ticket: number, reply: Reply): void {
     if (this.#closed) return
     if (!this.#mayGather()) return
+    const before = this.#output.length
     this.#output.encode(reply, this.#session.protocol)
+    if (!this.#account(this.#output.length - before)) return
     if (ticket === this.#lastTicket) this.#ending = true
     this.#touch()
+  }
+
+  unheard(): void {
+    if (this.#inputEnded) this.#touch()
   }
 
   deliver(publication: Publication): void {
@@ -159,7 +172,10 @@ export class Connection implements Client {
 
   resume(): void {
     this.#paused = false
-    if (!this.#closed) this.#drain()
+    if (this.#closed) return
+    this.#drain()
+    // There may be nothing left to do, and nothing to write that would tell.
+    if (this.#inputEnded) this.#touch()
   }
 
   close(reason: string): void {
@@ -264,6 +280,7 @@ export class Connection implements Client {
     this.#writingSince = 0
     this.#spare.clear(OUTPUT_BYTES_KEPT)
     if (this.#closed) return
+    this.#giveBack(this.#counted - this.#waitingBytes)
     if (this.#output.length + this.#sealedBytes > 0 || this.#ending || this.#inputEnded)
       this.flush()
     if (
@@ -341,10 +358,33 @@ export class Connection implements Client {
     this.#lingering = setTimeout(() => this.#socket.destroy(), LINGER_MS)
   }
 
+  /** Counts a reply among those of all clients. @returns false: they are too many, and this client is cut */
+  #account(bytes: number): boolean {
+    const { limits, outputs } = this.#door
+    const session = this.#session
+    session.replyBytes = Math.max(bytes, session.replyBytes - (session.replyBytes >>> 3))
+    if (outputs.take(bytes)) {
+      this.#counted += bytes
+      return true
+    }
+    // Who has little waiting is not to suffer for those who have much.
+    if (this.#waitingBytes - bytes <= limits.outputPauseBytes) return true
+    this.cut('replies of all clients piled up, of this one many: it reads too slowly')
+    return false
+  }
+
+  /** Of the bytes that were counted so many wait no more. */
+  #giveBack(bytes: number): void {
+    if (bytes <= 0) return
+    this.#counted -= bytes
+    this.#door.outputs.take(-bytes)
+  }
+
   #onClose(): void {
     if (this.#closed) return
     this.#closed = true
     if (this.#lingering !== null) clearTimeout(this.#lingering)
+    this.#giveBack(this.#counted)
     this.#decoder.close()
     this.#door.broker.disconnect(this.#session)
     this.#door.closed(this, this.#reason)

@@ -15,12 +15,15 @@ const MiB = 1024 * KiB
 export type RespLimits = ConnectionLimits & {
   /** Parts of commands that all connections together may have half received. */
   readonly carryBytesMax: number
+  /** Replies that wait to be written of all connections together; beyond, those with many are cut. */
+  readonly outputTotalBytesMax: number
 }
 
 export const RESP_LIMITS: RespLimits = {
   carryBytesMax: 512 * MiB,
   outputPauseBytes: 1 * MiB,
   outputBytesMax: 64 * MiB,
+  outputTotalBytesMax: 256 * MiB,
   inputPauseBytes: 256 * KiB,
   writeStallMs: 60_000,
 }
@@ -46,6 +49,7 @@ export class RespDoor implements Door {
   readonly broker: Broker
   readonly limits: RespLimits
   readonly budget: CarryBudget
+  readonly outputs: CarryBudget
   quietBytes: number
   readonly #options: RespDoorOptions
   readonly #logger: Logger
@@ -65,6 +69,7 @@ export class RespDoor implements Door {
     this.broker = broker
     this.limits = options.limits ?? RESP_LIMITS
     this.budget = new CarryBudget(this.limits.carryBytesMax)
+    this.outputs = new CarryBudget(this.limits.outputTotalBytesMax)
     this.quietBytes = this.#quietBytes()
     broker.settings.onChange(() => {
       this.quietBytes = this.#quietBytes()
@@ -90,6 +95,11 @@ export class RespDoor implements Door {
       name: 'resp_carry_bytes',
       help: 'Memory that holds parts of commands',
       read: () => this.budget.bytes,
+    })
+    metrics.gauge({
+      name: 'resp_output_bytes',
+      help: 'Replies that wait to be written',
+      read: () => this.outputs.bytes,
     })
     broker.onFlush(() => this.#flush())
   }

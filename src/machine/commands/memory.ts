@@ -4,7 +4,7 @@ import type { Argv } from '../../base/argv.ts'
 import type { CommandSpec } from '../command.ts'
 import { parseInteger } from '../integers.ts'
 import { type ErrorReply, integer, NULL, notInteger, syntaxError } from '../reply.ts'
-import { keyAt } from './facts.ts'
+import { keyAt, NO_KEYS } from './facts.ts'
 
 /** Nodes of a value that are looked at, unless SAMPLES says otherwise. */
 const SAMPLES_DEFAULT = 5
@@ -41,4 +41,18 @@ export const memoryUsage: CommandSpec<Usage> = {
     if (value === null) return NULL
     return integer(KEY_BYTES + key.length + value.memoryBytes(samples))
   },
+}
+
+/** The container as transactions need it, which the machine runs whole: clients find the desk's. */
+export const memoryInTransactions: CommandSpec = {
+  name: 'memory',
+  arity: -2,
+  flags: [],
+  categories: ['slow'],
+  keys: NO_KEYS,
+  since: '4.0.0',
+  group: 'server',
+  summary: 'A container for memory diagnostics commands.',
+  complexity: 'Depends on subcommand.',
+  subcommands: new Map<string, CommandSpec>([['usage', memoryUsage]]),
 }

@@ -21,6 +21,7 @@ import { listPushCommands } from './list-push.ts'
 import { listCommands } from './lists.ts'
 import { memberCommands } from './members.ts'
 import { memberPickCommands } from './members-picked.ts'
+import { memoryInTransactions } from './memory.ts'
 import { objectCommands } from './object.ts'
 import { renamingCommands } from './renaming.ts'
 import { setCommands } from './set.ts'
@@ -162,4 +163,9 @@ export const COMMANDS: readonly CommandSpec[] = [
 ]
 
 /** What entries may hold: with the commands that leaders propose of their own accord. */
-export const machineTable = new CommandTable([...COMMANDS, buryDead, setBlockEntries])
+export const machineTable = new CommandTable([
+  ...COMMANDS,
+  buryDead,
+  setBlockEntries,
+  memoryInTransactions,
+])

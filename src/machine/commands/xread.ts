@@ -169,7 +169,8 @@ function queryXread(state: Keyspace, args: XreadArgs): Reply | Wait {
       entries.push(entryReply(id, bytes, bounds))
       return true
     })
-    items.push(bulk(Buffer.from(key, 'latin1')), array(entries))
+    // The key alone may have used up the budget.
+    if (entries.length > 0) items.push(bulk(Buffer.from(key, 'latin1')), array(entries))
   }
   if (items.length > 0) return { kind: 'pairs', items }
   if (args.timeout === null) return NULL_ARRAY

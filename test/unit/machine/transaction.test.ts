@@ -241,6 +241,28 @@ test('a missing key that was made and removed again is changed, others hardly ev
   assert.equal(r.machine.isChanged([later], r.now), false)
 })
 
+test('a missing key that was made and died by its time is changed, whether it was removed or not', () => {
+  for (const bury of [
+    [],
+    [
+      ['TYPE', 'k'],
+      ['LPUSH', 'k2', 'a'],
+    ],
+    [['FLUSHALL']],
+    [['DEL', 'k']],
+  ]) {
+    const r = new Runner()
+    const before = r.machine.watch('k', r.now)
+    r.run('XADD', 'k', '*', 'f', 'v')
+    r.run('PEXPIRE', 'k', 10)
+    r.now += 10
+    const dead = r.machine.watch('k', r.now)
+    for (const words of bury) r.run(...words)
+    assert.equal(r.machine.isChanged([before], r.now), true, bury.join(' '))
+    assert.equal(r.machine.isChanged([dead], r.now), false, bury.join(' '))
+  }
+})
+
 test('a snapshot remembers what was changed and removed, as of its cut', () => {
   const r = new Runner()
   r.run('XADD', 'a', '*', 'f', 'v')

@@ -184,3 +184,80 @@ test('redis-cli has a session', { skip: noCli }, async () => {
     assert.match(await cli('NOSUCH'), /^ERR unknown command 'NOSUCH'/)
   })
 })
+
+/** Asks for `big` so many times and reads nothing. */
+function deaf(port: number, times: number): Promise<Socket> {
+  return new Promise(resolve => {
+    const socket: Socket = connect(port, '127.0.0.1', () => {
+      socket.pause()
+      socket.write('GET big\r\n'.repeat(times))
+      resolve(socket)
+    })
+    socket.on('error', () => {})
+  })
+}
+
+/** From now on commands are done a moment later, all at once, as a turn does them. @returns what ends that */
+function inTurns(rig: Rig): () => void {
+  const shards = [...rig.shards.values()]
+  for (const shard of shards) shard.manual = true
+  const timer = setInterval(() => {
+    for (const shard of shards) shard.run()
+  }, 1)
+  return () => clearInterval(timer)
+}
+
+/** The most bytes that wait in the next 200 ms. */
+async function mostWaiting(door: RespDoor): Promise<number> {
+  let most = 0
+  for (let i = 0; i < 40; i += 1) {
+    await new Promise(resolve => setTimeout(resolve, 5))
+    most = Math.max(most, door.outputs.bytes)
+  }
+  return most
+}
+
+test('a pipeline of large replies is run a few commands ahead of what was written', async () => {
+  await withDoor(async ({ rig, door }) => {
+    const set = `*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$1048576\r\n${'x'.repeat(1 << 20)}\r\n`
+    await exchange(door.port, set)
+    const end = inTurns(rig)
+    const socket = await deaf(door.port, 1000)
+    const most = await mostWaiting(door)
+    assert.ok(most > 1 << 20 && most < 24 << 20, `${most} bytes waited`)
+    socket.destroy()
+    end()
+    while (door.outputs.bytes > 0) await new Promise(resolve => setTimeout(resolve, 5))
+  })
+})
+
+test('when replies of all clients pile up, those are cut who have most of them', async () => {
+  const limits = { outputTotalBytesMax: 8 << 20, outputPauseBytes: 1 << 16 }
+  await withDoor(
+    async ({ rig, door }) => {
+      const set = `*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$1048576\r\n${'x'.repeat(1 << 20)}\r\n`
+      await exchange(door.port, set)
+      const end = inTurns(rig)
+      const sockets: Socket[] = []
+      for (let i = 0; i < 8; i += 1) sockets.push(await deaf(door.port, 100))
+      await mostWaiting(door)
+      const info = await exchange(door.port, 'INFO clients\r\n')
+      const left = Number(/connected_clients:(\d+)/.exec(info)?.[1]) - 1
+      assert.ok(left < sockets.length, `${left} are left`)
+      for (const socket of sockets) socket.destroy()
+      end()
+      while (door.outputs.bytes > 0) await new Promise(resolve => setTimeout(resolve, 5))
+    },
+    { clusterEnabled: false },
+    limits,
+  )
+})
+
+test('who closes its side and wants no reply is let go once its command is done', async () => {
+  await withDoor(async ({ rig, door }) => {
+    const end = inTurns(rig)
+    assert.equal(await exchange(door.port, 'CLIENT REPLY SKIP\r\nXADD s * f v\r\n'), '')
+    assert.equal(await exchange(door.port, 'GET none\r\n'.repeat(17)), '$-1\r\n'.repeat(17))
+    end()
+  })
+})

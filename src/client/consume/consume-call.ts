@@ -1,0 +1,141 @@
+// One GroupService.Consume to one node: streams and deeds out, gathered for a turn; entries and settlements in.
+// Silence for two heartbeats means that the node is gone.
+
+import type { ChannelCredentials, ClientDuplexStream } from '@grpc/grpc-js'
+import {
+  type ConsumeOpen,
+  ConsumeRequest,
+  type ConsumeResponse,
+  NackMode,
+} from '../../gen/slotcast/v1/consume.ts'
+import { GroupServiceService } from '../../gen/slotcast/v1/group_service.ts'
+import { dial } from '../session/node.ts'
+import type { Batch } from './ledger.ts'
+
+const BEATS_OF_SILENCE = 2
+
+export interface ConsumeCallHost {
+  /** The turn ends: what is to be said may be added to the frame. */
+  gather(call: ConsumeCall): void
+  received(call: ConsumeCall, frame: ConsumeResponse): void
+  /** Told once. */
+  broke(call: ConsumeCall, reason: Error): void
+}
+
+export class ConsumeCall {
+  readonly address: string
+  /** Streams that it serves. */
+  readonly streams = new Set<string>()
+  /** Tags of deeds that it owes. */
+  readonly owed = new Set<bigint>()
+  /** Entries that the node may send, or has sent and the application has not done with. */
+  granted = 0
+  /** The node delivers nothing any more. */
+  isLeaving = false
+  readonly #host: ConsumeCallHost
+  readonly #stream: ClientDuplexStream<ConsumeRequest, ConsumeResponse>
+  readonly #hangUp: () => void
+  readonly #watch: NodeJS.Timeout
+  #frame: ConsumeRequest
+  #isDirty = true
+  #isScheduled = false
+  #heardAt = performance.now()
+  #isOver = false
+
+  constructor(
+    address: string,
+    host: ConsumeCallHost,
+    open: ConsumeOpen,
+    heartbeatMs: number,
+    secrets: ChannelCredentials | null,
+  ) {
+    this.address = address
+    this.#host = host
+    const client = dial(address, secrets)
+    const { path, requestSerialize, responseDeserialize } = GroupServiceService.consume
+    this.#stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize)
+    this.#stream.on('data', (frame: ConsumeResponse) => {
+      this.#heardAt = performance.now()
+      if (!this.#isOver) this.#host.received(this, frame)
+    })
+    this.#stream.on('error', error => this.#break(error))
+    this.#stream.on('end', () => this.#break(new Error('the node ended the call')))
+    this.#hangUp = () => {
+      this.#stream.on('error', () => {})
+      this.#stream.cancel()
+      client.close()
+    }
+    this.#frame = { ...ConsumeRequest.fromPartial({}), open }
+    this.#watch = setInterval(() => this.#listen(heartbeatMs * BEATS_OF_SILENCE), heartbeatMs / 2)
+  }
+
+  add(stream: string, key: Buffer, resumeToken: Buffer): void {
+    this.streams.add(stream)
+    this.#frame.add.push({ key, resumeToken, onlyNew: false })
+    this.touch()
+  }
+
+  grant(entries: number): void {
+    this.granted += entries
+    const before = this.#frame.credit?.entries ?? 0n
+    this.#frame.credit = { entries: before + BigInt(entries), bytes: 0n }
+    this.#isDirty = true
+  }
+
+  tell(tag: bigint, key: Buffer, { deed, ids }: Batch): void {
+    this.owed.add(tag)
+    this.#isDirty = true
+    if (deed === 'ack') this.#frame.acks.push({ tag, key, ids })
+    else if (deed === 'touch') this.#frame.claims.push({ tag, key, ids, minIdle: undefined })
+    else this.#frame.nacks.push({ tag, key, ids, mode: MODES[deed] })
+  }
+
+  /** There is something to say with the end of the turn. */
+  touch(): void {
+    this.#isDirty = true
+    this.schedule()
+  }
+
+  schedule(): void {
+    if (this.#isScheduled || this.#isOver) return
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      if (this.#isOver) return
+      this.#host.gather(this)
+      if (!this.#isDirty) return
+      this.#stream.write(this.#frame)
+      this.#frame = ConsumeRequest.fromPartial({}) as ConsumeRequest
+      this.#isDirty = false
+    })
+  }
+
+  close(): void {
+    this.#isOver = true
+    clearInterval(this.#watch)
+    this.#hangUp()
+  }
+
+  #break(reason: Error): void {
+    if (this.#isOver) return
+    this.close()
+    this.#host.broke(this, reason)
+  }
+
+  #listen(limitMs: number): void {
+    const heardAt = this.#heardAt
+    const silent = performance.now() - heardAt
+    if (silent <= limitMs) return
+    // What came while this process itself was busy is read first.
+    setImmediate(() => {
+      if (this.#heardAt === heardAt)
+        this.#break(new Error(`the node was silent for ${Math.round(silent)} ms`))
+    })
+  }
+}
+
+const MODES = {
+  'nack-silent': NackMode.NACK_MODE_SILENT,
+  'nack-fail': NackMode.NACK_MODE_FAIL,
+  'nack-fatal': NackMode.NACK_MODE_FATAL,
+} as const
