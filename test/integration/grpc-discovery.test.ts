@@ -25,6 +25,7 @@ const NAMES = [
   'Group',
   'Key',
   'List',
+  'PubSub',
   'Set',
   'Stream',
   'String',
