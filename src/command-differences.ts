@@ -59,7 +59,7 @@ export const DIFFERENCES: ReadonlyMap<string, string> = new Map([
   ],
   [
     'subscribe',
-    `A channel's name has at most ${limits.channelBytesMax} bytes, a client at most ${limits.subscriptionsPerClientMax} subscriptions, a node ${limits.subscribedNamesMax} different channels and patterns. Only over RESP: gRPC sessions are refused.`,
+    `A channel's name has at most ${limits.channelBytesMax} bytes, a client at most ${limits.subscriptionsPerClientMax} subscriptions, a node ${limits.subscribedNamesMax} different channels and patterns. Over RESP, or with the PubSubService of gRPC; sessions of its CommandService are refused.`,
   ],
   [
     'psubscribe',

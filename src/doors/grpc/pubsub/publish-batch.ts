@@ -20,6 +20,7 @@ import { Words } from '../words.ts'
 
 const PUBLICATIONS_MAX = 10_000
 const IN_DOUBT = fail('INDOUBT the session ended before its answer')
+const NOT_DONE = fail('TRYAGAIN the session ended before this was published')
 
 type Done = sendUnaryData<PublishBatchResponse>
 
@@ -77,8 +78,10 @@ class Batch implements DeskClient {
   }
 
   close(): void {
-    for (const [i, { outcome }] of this.#outcomes.entries())
-      if (outcome === undefined) this.#outcomes[i] = { outcome: this.#outcomeOf(IN_DOUBT) }
+    for (const [i, { outcome }] of this.#outcomes.entries()) {
+      if (outcome !== undefined) continue
+      this.#outcomes[i] = { outcome: this.#outcomeOf(i < this.#next ? IN_DOUBT : NOT_DONE) }
+    }
     this.#end()
   }
 
