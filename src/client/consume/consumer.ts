@@ -9,12 +9,12 @@ import type {
   ConsumeEnded,
   ConsumeResponse,
 } from '../../gen/slotcast/v1/consume.ts'
-import type { SlotMoved } from '../../gen/slotcast/v1/topology.ts'
 import { slotOfKey } from '../command-facts.ts'
 import { Entry } from '../entry.ts'
 import { ClosedError, ReplyError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import { contextOf } from '../propagator.ts'
+import type { Atlas } from '../routes/atlas.ts'
 import { fullJitter } from '../routes/backoff.ts'
 import { Fifo } from '../session/fifo.ts'
 import { ConsumeCall, type ConsumeCallHost } from './consume-call.ts'
@@ -29,14 +29,6 @@ const AGAIN_BASE_MS = 50
 const AGAIN_CAP_MS = 1_000
 /** Credit of a call for each of its streams, at least: an idle stream holds one. */
 const CREDIT_A_STREAM = 2
-
-/** What a consumer asks of the client. */
-export interface Atlas {
-  leaderOf(slot: number): string
-  redirect(moved: SlotMoved | undefined): boolean
-  refresh(): void
-  onTopology(listener: () => void): () => void
-}
 
 type Stream = {
   readonly name: string
@@ -205,6 +197,7 @@ export class Consumer implements AsyncIterable<Delivery>, ConsumeCallHost, Deliv
     this.#leaving.delete(call)
     for (const tag of call.owed) this.#ledger.repeat(tag, 0)
     call.owed.clear()
+    this.#atlas.suspect(call.address)
     this.#atlas.refresh()
   }
 

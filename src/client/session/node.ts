@@ -11,12 +11,15 @@ const IDLE_LANES_MAX = 16
 const DOWN_BASE_MS = 50
 const DOWN_CAP_MS = 2_000
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+/** On its way to us at most, of a stream and of a connection: HTTP/2's 64 KiB are a few milliseconds of messages. */
+const WINDOW_BYTES = 1024 * 1024
 const KEEPALIVE_MS = 10_000
 const KEEPALIVE_TIMEOUT_MS = 3_000
 
 export const CHANNEL_OPTIONS = {
   'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
   'grpc.max_send_message_length': -1,
+  'grpc-node.flow_control_window': WINDOW_BYTES,
   'grpc.keepalive_time_ms': KEEPALIVE_MS,
   'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
   'grpc.keepalive_permit_without_calls': 1,

@@ -1,0 +1,207 @@
+// Nodes that a test plays: each tells a map that the test draws, and hands its calls to the test.
+
+import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js'
+import { Client } from '../../../src/client/client.ts'
+import { type ClientOptions, settingsOf } from '../../../src/client/options.ts'
+import {
+  type ClusterServiceServer,
+  ClusterServiceService,
+  type WatchTopologyResponse,
+} from '../../../src/gen/slotcast/v1/cluster_service.ts'
+import type { ConsumeRequest, ConsumeResponse } from '../../../src/gen/slotcast/v1/consume.ts'
+import { GroupServiceService } from '../../../src/gen/slotcast/v1/group_service.ts'
+import {
+  type DeepPartial,
+  type SubscribeRequest,
+  SubscribeResponse,
+} from '../../../src/gen/slotcast/v1/pubsub.ts'
+import { PubSubServiceService } from '../../../src/gen/slotcast/v1/pubsub_service.ts'
+import { SlotMoved, Topology } from '../../../src/gen/slotcast/v1/topology.ts'
+
+export type SubscribeStream = ServerDuplexStream<SubscribeRequest, SubscribeResponse>
+export type ConsumeStream = ServerDuplexStream<ConsumeRequest, ConsumeResponse>
+
+const DEADLINE_MS = 5_000
+
+export class PlayedNode {
+  readonly name: string
+  readonly #server = new Server()
+  readonly watchers = new Set<{ write(response: WatchTopologyResponse): unknown }>()
+  port = 0
+  watches = 0
+  questions = 0
+  /** Subscribe calls that are open. */
+  readonly subscribers: SubscribeStream[] = []
+  /** Names that were asked for, as `+channel news` or `-channel news`. */
+  readonly asked: string[] = []
+  /** How often a Subscribe began. */
+  begun = 0
+  /** What is told to a name that is asked for; default: that it stands. */
+  answer: (name: string) => DeepPartial<SubscribeResponse>['events'] | null = () => null
+  /** Nothing is said at all. */
+  isMute = false
+  readonly consumers: ConsumeStream[] = []
+  readonly consumed: ConsumeRequest[] = []
+
+  constructor(name: string, map: () => Topology) {
+    this.name = name
+    const cluster: ClusterServiceServer = {
+      getTopology: (_call, callback) => {
+        this.questions += 1
+        callback(null, { topology: map() })
+      },
+      watchTopology: call => {
+        this.watches += 1
+        this.watchers.add(call)
+        call.write({ topology: map() })
+      },
+    }
+    this.#server.addService(ClusterServiceService, cluster)
+    const { subscribe } = PubSubServiceService
+    this.#server.addService(
+      { subscribe },
+      { subscribe: (call: SubscribeStream) => this.#begin(call) },
+    )
+    const { consume } = GroupServiceService
+    this.#server.addService({ consume }, { consume: (call: ConsumeStream) => this.#consume(call) })
+  }
+
+  listen(secrets = ServerCredentials.createInsecure()): Promise<void> {
+    return new Promise((resolve, reject) =>
+      this.#server.bindAsync('127.0.0.1:0', secrets, (error, port) => {
+        this.port = port
+        if (error === null) resolve()
+        else reject(error)
+      }),
+    )
+  }
+
+  #begin(call: SubscribeStream): void {
+    this.begun += 1
+    this.subscribers.push(call)
+    call.on('error', () => {})
+    call.on('cancelled', () => this.subscribers.splice(this.subscribers.indexOf(call), 1))
+    call.on('data', ({ open, changes }: SubscribeRequest) => {
+      if (open !== undefined) this.say(call, { opened: { nodeId: this.name } })
+      for (const { kind, subscribe, unsubscribe } of changes) {
+        for (const name of subscribe) {
+          this.asked.push(`+${KINDS[kind]} ${name}`)
+          const events = this.answer(String(name)) ?? [
+            { event: { $case: 'started', value: { kind, name } } },
+          ]
+          this.say(call, { events })
+        }
+        for (const name of unsubscribe) {
+          this.asked.push(`-${KINDS[kind]} ${name}`)
+          this.say(call, { events: [{ event: { $case: 'ended', value: { kind, name } } }] })
+        }
+      }
+    })
+  }
+
+  #consume(call: ConsumeStream): void {
+    this.consumers.push(call)
+    call.on('error', () => {})
+    call.on('data', (frame: ConsumeRequest) => this.consumed.push(frame))
+  }
+
+  say(call: SubscribeStream, frame: DeepPartial<SubscribeResponse>): void {
+    if (!this.isMute) call.write(SubscribeResponse.fromPartial(frame))
+  }
+
+  /** Tells a message to all that listen. */
+  publish(
+    channel: string,
+    sequence: number,
+    more: { pattern?: string; sharded?: boolean; payload?: Buffer } = {},
+  ): void {
+    const { pattern = '', sharded = false, payload = Buffer.from(`${channel} ${sequence}`) } = more
+    const value = {
+      ...{ channel: Buffer.from(channel), payload, pattern: Buffer.from(pattern) },
+      ...{ sharded, origin: this.name, sequence: BigInt(sequence) },
+    }
+    for (const call of this.subscribers)
+      this.say(call, { events: [{ event: { $case: 'message', value } }] })
+  }
+
+  /** As a kill. */
+  kill(): void {
+    this.#server.forceShutdown()
+  }
+}
+
+const KINDS = ['', 'channel', 'pattern', 'sharded']
+
+/** Nodes n1, n2, … with one shard, led by `leader`. */
+export class PlayedCluster {
+  readonly nodes: readonly PlayedNode[]
+  leader = 'n1'
+  readonly #clients: Client[] = []
+
+  private constructor(count: number) {
+    this.nodes = Array.from(
+      { length: count },
+      (_, i) => new PlayedNode(`n${i + 1}`, () => this.#map()),
+    )
+  }
+
+  static async run(
+    count: number,
+    story: (cluster: PlayedCluster) => Promise<void>,
+    secrets?: ServerCredentials,
+  ): Promise<void> {
+    const cluster = new PlayedCluster(count)
+    for (const node of cluster.nodes) await node.listen(secrets)
+    try {
+      await story(cluster)
+    } finally {
+      await Promise.all(cluster.#clients.map(client => client.close()))
+      for (const node of cluster.nodes) node.kill()
+    }
+  }
+
+  node(number: number): PlayedNode {
+    return this.nodes[number - 1] as PlayedNode
+  }
+
+  async client(options: Partial<ClientOptions> = {}): Promise<Client> {
+    const seeds = this.nodes.map(({ port }) => `127.0.0.1:${port}`)
+    const client = new Client(settingsOf({ seeds, ...options }))
+    this.#clients.push(client)
+    await client.ready()
+    return client
+  }
+
+  /** Another leads from now on, and everybody is told. */
+  lead(leader: string): void {
+    this.leader = leader
+    for (const { watchers } of this.nodes)
+      for (const watcher of watchers) watcher.write({ topology: this.#map() })
+  }
+
+  moved(leader: string): SlotMoved {
+    const port = this.nodes.find(({ name }) => name === leader)?.port ?? 0
+    const endpoint = { nodeId: leader, host: '127.0.0.1', port }
+    const range = { first: 0, last: 16_383 }
+    return SlotMoved.fromPartial({ slot: 1, configEpoch: 1n, shardId: 1, leader: endpoint, range })
+  }
+
+  #map(): Topology {
+    return Topology.fromPartial({
+      configEpoch: 1n,
+      nodes: this.nodes.map(({ name, port }) => ({
+        nodeId: name,
+        grpc: { nodeId: name, host: '127.0.0.1', port },
+      })),
+      shards: [{ shardId: 1, ranges: [{ first: 0, last: 16_383 }], leaderNodeId: this.leader }],
+    })
+  }
+}
+
+export async function eventually(what: string, holds: () => boolean): Promise<void> {
+  const end = performance.now() + DEADLINE_MS
+  while (!holds()) {
+    if (performance.now() > end) throw new Error(`${what}: not within ${DEADLINE_MS} ms`)
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+}
