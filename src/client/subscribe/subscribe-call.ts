@@ -154,7 +154,6 @@ export class SubscribeCall {
   }
 
   #listen(limitMs: number): void {
-    if (this.#isPaused) return
     const heardAt = this.#heardAt
     const silent = performance.now() - heardAt
     if (silent <= limitMs) return

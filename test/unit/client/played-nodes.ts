@@ -113,12 +113,13 @@ export class PlayedNode {
   publish(
     channel: string,
     sequence: number,
-    more: { pattern?: string; sharded?: boolean; payload?: Buffer } = {},
+    more: { pattern?: string; sharded?: boolean; payload?: Buffer; origin?: string } = {},
   ): void {
     const { pattern = '', sharded = false, payload = Buffer.from(`${channel} ${sequence}`) } = more
+    const { origin = this.name } = more
     const value = {
       ...{ channel: Buffer.from(channel), payload, pattern: Buffer.from(pattern) },
-      ...{ sharded, origin: this.name, sequence: BigInt(sequence) },
+      ...{ sharded, origin, sequence: BigInt(sequence) },
     }
     for (const call of this.subscribers)
       this.say(call, { events: [{ event: { $case: 'message', value } }] })
