@@ -35,6 +35,7 @@ type Source = { readonly address: string; end(): void }
 export class TopologyWatch {
   readonly #options: TopologyOptions
   readonly #cache: SlotCache
+  readonly #counts: { questions: number; watches: number }
   readonly #changed: () => void
   #watched: Source | null = null
   #watchTimer: NodeJS.Timeout | null = null
@@ -48,9 +49,15 @@ export class TopologyWatch {
   lastError: Error | null = null
 
   /** @param changed told after each map that was taken over */
-  constructor(options: TopologyOptions, cache: SlotCache, changed: () => void) {
+  constructor(
+    options: TopologyOptions,
+    cache: SlotCache,
+    counts: { questions: number; watches: number },
+    changed: () => void,
+  ) {
     this.#options = options
     this.#cache = cache
+    this.#counts = counts
     this.#changed = changed
   }
 
@@ -90,6 +97,7 @@ export class TopologyWatch {
   }
 
   #watch(address: string): void {
+    this.#counts.watches += 1
     const client = this.#dial(address)
     const { path, responseDeserialize } = ClusterServiceService.watchTopology
     const stream: ClientReadableStream<WatchTopologyResponse> = client.makeServerStreamRequest(
@@ -141,6 +149,7 @@ export class TopologyWatch {
   }
 
   #ask(): void {
+    this.#counts.questions += 1
     this.#isAsking = true
     const client = this.#dial(this.#pick(this.address))
     const { path, responseDeserialize } = ClusterServiceService.getTopology

@@ -8,6 +8,12 @@ import {
   ClusterServiceService,
   type WatchTopologyResponse,
 } from '../../../src/gen/slotcast/v1/cluster_service.ts'
+import {
+  type CallResult,
+  CommandServiceService,
+  type SessionRequest,
+  SessionResponse,
+} from '../../../src/gen/slotcast/v1/command_service.ts'
 import type { ConsumeRequest, ConsumeResponse } from '../../../src/gen/slotcast/v1/consume.ts'
 import { GroupServiceService } from '../../../src/gen/slotcast/v1/group_service.ts'
 import {
@@ -19,6 +25,7 @@ import { PubSubServiceService } from '../../../src/gen/slotcast/v1/pubsub_servic
 import { SlotMoved, Topology } from '../../../src/gen/slotcast/v1/topology.ts'
 
 export type SubscribeStream = ServerDuplexStream<SubscribeRequest, SubscribeResponse>
+type CommandStream = ServerDuplexStream<SessionRequest, SessionResponse>
 export type ConsumeStream = ServerDuplexStream<ConsumeRequest, ConsumeResponse>
 
 const DEADLINE_MS = 5_000
@@ -40,11 +47,18 @@ export class PlayedNode {
   answer: (name: string) => DeepPartial<SubscribeResponse>['events'] | null = () => null
   /** Nothing is said at all. */
   isMute = false
+  /** The node that commands are sent to instead. */
+  redirectTo = ''
+  /** Commands that were answered. */
+  commands = 0
   readonly consumers: ConsumeStream[] = []
   readonly consumed: ConsumeRequest[] = []
 
-  constructor(name: string, map: () => Topology) {
+  readonly #place: (leader: string) => SlotMoved
+
+  constructor(name: string, map: () => Topology, place: (leader: string) => SlotMoved) {
     this.name = name
+    this.#place = place
     const cluster: ClusterServiceServer = {
       getTopology: (_call, callback) => {
         this.questions += 1
@@ -62,6 +76,8 @@ export class PlayedNode {
       { subscribe },
       { subscribe: (call: SubscribeStream) => this.#begin(call) },
     )
+    const { session } = CommandServiceService
+    this.#server.addService({ session }, { session: (call: CommandStream) => this.#session(call) })
     const { consume } = GroupServiceService
     this.#server.addService({ consume }, { consume: (call: ConsumeStream) => this.#consume(call) })
   }
@@ -96,6 +112,23 @@ export class PlayedNode {
           this.say(call, { events: [{ event: { $case: 'ended', value: { kind, name } } }] })
         }
       }
+    })
+  }
+
+  /** Answers every command with the node's name. */
+  #session(call: CommandStream): void {
+    call.on('error', () => {})
+    call.on('data', ({ calls }: SessionRequest) => {
+      if (this.isMute) return
+      const kind = { $case: 'simple' as const, value: this.name }
+      const moved = this.redirectTo === '' ? null : this.#place(this.redirectTo)
+      const outcome: CallResult['outcome'] =
+        moved === null
+          ? { $case: 'reply' as const, value: { kind } }
+          : { $case: 'redirect' as const, value: { text: 'MOVED 1 x:1', moved } }
+      const results = calls.map(({ tag }) => ({ tag, outcome }))
+      this.commands += calls.length
+      call.write(SessionResponse.fromPartial({ results, configEpoch: 1n }))
     })
   }
 
@@ -142,7 +175,12 @@ export class PlayedCluster {
   private constructor(count: number) {
     this.nodes = Array.from(
       { length: count },
-      (_, i) => new PlayedNode(`n${i + 1}`, () => this.#map()),
+      (_, i) =>
+        new PlayedNode(
+          `n${i + 1}`,
+          () => this.#map(),
+          leader => this.moved(leader),
+        ),
     )
   }
 
