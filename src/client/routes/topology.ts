@@ -1,7 +1,9 @@
 // Keeps the slot cache fresh: one node at a time pushes the map to us, and another is asked once when it seems to be wrong.
 //
-// Every attempt after a failure waits a jittered while, so that two thousand clients of a node that died ask the
-// others over seconds and not at once; and however many calls find a route missing, one question is under way.
+// Who is pushed the map waits for that: a leader that is missing is told as soon as there is one, and whoever asks before
+// learns nothing. Every attempt after a failure, and every question after another, waits a jittered while, longer each time,
+// so that two thousand clients of a node that died ask the others over seconds and not at once; and however many calls find
+// a route missing, one question is under way.
 
 import type { ChannelCredentials, Client, ClientReadableStream } from '@grpc/grpc-js'
 import {
@@ -16,9 +18,13 @@ import type { SlotCache } from './slot-cache.ts'
 
 const WATCH_BASE_MS = 200
 const WATCH_CAP_MS = 5_000
-/** Between two questions of one client. */
+/** Between two questions of one client, longer with each. */
 const ASK_BASE_MS = 250
 const ASK_CAP_MS = 4_000
+/** Without questions for so long, the next is a first one again. */
+const ASK_FORGET_MS = 10_000
+/** How long whoever is pushed the map leaves it at that, at least, and as much again at random. */
+const PUSHED_MS = 500
 
 export type TopologyOptions = {
   readonly seeds: readonly string[]
@@ -43,6 +49,9 @@ export class TopologyWatch {
   #isAsking = false
   #asks = 0
   #askNotBefore = 0
+  #askedAt = 0
+  /** The node that pushes the map has told it. */
+  #isPushed = false
   #askTimer: NodeJS.Timeout | null = null
   #isClosed = false
   /** Why the last attempt to watch failed. */
@@ -73,7 +82,10 @@ export class TopologyWatch {
   /** A route is missing, or seems to be wrong: asks a node once, other than the one that watches if there is one. */
   refresh(): void {
     if (this.#isClosed || this.#isAsking || this.#askTimer !== null) return
-    const wait = this.#askNotBefore - performance.now()
+    const now = performance.now()
+    if (now - this.#askedAt > ASK_FORGET_MS) this.#asks = 0
+    const patience = this.#isPushed ? PUSHED_MS * (1 + this.#options.chance()) : 0
+    const wait = Math.max(this.#askNotBefore - now, patience)
     if (wait <= 0) this.#ask()
     else
       this.#askTimer = setTimeout(() => {
@@ -128,6 +140,10 @@ export class TopologyWatch {
       if (!isOurs() || topology === undefined) return
       clearTimeout(first)
       this.#failures = 0
+      this.#isPushed = true
+      // If that does not answer it, it is asked again.
+      if (this.#askTimer !== null) clearTimeout(this.#askTimer)
+      this.#askTimer = null
       this.#take(topology)
     })
     stream.on('error', lost)
@@ -138,6 +154,7 @@ export class TopologyWatch {
     const gone = this.#watched?.address ?? ''
     this.#watched?.end()
     this.#watched = null
+    this.#isPushed = false
     this.lastError = error
     if (this.#isClosed) return
     const wait = fullJitter(this.#failures, WATCH_BASE_MS, WATCH_CAP_MS, this.#options.chance)
@@ -161,13 +178,14 @@ export class TopologyWatch {
       responseDeserialize,
       {},
       { deadline },
-      (error: Error | null, response?: GetTopologyResponse) => {
+      (_error: Error | null, response?: GetTopologyResponse) => {
         client.close()
         this.#isAsking = false
-        this.#asks = error === null ? 0 : this.#asks + 1
+        this.#asks += 1
+        this.#askedAt = performance.now()
         // Half of the time is fixed: whoever keeps asking must not be lucky each time.
         const base = ASK_BASE_MS / 2
-        const jitter = fullJitter(this.#asks, ASK_BASE_MS, ASK_CAP_MS, this.#options.chance)
+        const jitter = fullJitter(this.#asks - 1, ASK_BASE_MS, ASK_CAP_MS, this.#options.chance)
         this.#askNotBefore = performance.now() + base + jitter
         if (this.#isClosed) return
         if (response?.topology !== undefined) this.#take(response.topology)
