@@ -28,7 +28,9 @@ test('clients that lose a node are back soon, and ask for the map a few times at
       fork(CROWD, [String(Math.ceil(CLIENTS / PROCESSES)), `p${i}`, keys, seeds]),
     )
     try {
+      const begun = performance.now()
       await Promise.all(crowds.map(crowd => once(crowd, 'message')))
+      context.diagnostic(`connected after ${Math.round(performance.now() - begun)} ms`)
       await sleep(1_500)
       await cluster.node(1).kill()
       for (const crowd of crowds) crowd.send('killed')
