@@ -18,6 +18,7 @@ import type { SlotCache } from './slot-cache.ts'
 
 const WATCH_BASE_MS = 200
 const WATCH_CAP_MS = 5_000
+const PATIENCE_DOUBLINGS = 3
 /** Between two questions of one client, longer with each. */
 const ASK_BASE_MS = 250
 const ASK_CAP_MS = 4_000
@@ -133,7 +134,8 @@ export class TopologyWatch {
     }
     const first = setTimeout(
       () => lost(new Error(`${address} does not tell the map`)),
-      this.#options.silenceMs,
+      // Who is overloaded is given more time with each attempt.
+      this.#options.silenceMs * 2 ** Math.min(this.#failures, PATIENCE_DOUBLINGS),
     )
     this.#watched = source
     stream.on('data', ({ topology }: WatchTopologyResponse) => {

@@ -86,3 +86,22 @@ test('in a long outage a client asks ever more rarely', async () => {
     assert.ok(client.stats.questions <= 7, `${client.stats.questions} questions in 4 s`)
   })
 })
+
+test('a node that is slow for long is given up ever more rarely, and at first as soon as ever once it answered', async () => {
+  await PlayedCluster.run(1, async cluster => {
+    const client = await cluster.client({ silenceMs: 100, deadlineMs: 2_500 })
+    cluster.node(1).isMute = true
+    await assert.rejects(client.command('GET', 'k'))
+    const { lost } = client.stats
+    // Without patience: about one each 150 ms.
+    assert.ok(lost >= 2 && lost <= 8, `${lost} connections were given up in 2.5 s`)
+    cluster.node(1).isMute = false
+    assert.equal(await client.command('GET', 'k'), 'n1')
+    cluster.node(1).isMute = true
+    const call = client.command('GET', 'k')
+    await new Promise(resolve => setTimeout(resolve, 400))
+    assert.ok(client.stats.lost > lost, 'an answer makes it a well node again')
+    cluster.node(1).isMute = false
+    assert.equal(await call, 'n1')
+  })
+})
