@@ -68,6 +68,8 @@ test('who is pushed the map does not ask for it while nobody leads, and follows 
     cluster.lead('n2')
     assert.ok((await Promise.all(calls)).every(answer => answer === 'n2'))
     assert.ok(performance.now() - since < 450, 'the push was followed at once')
+    // Nor afterwards.
+    await new Promise(resolve => setTimeout(resolve, 1_100))
     assert.equal(client.stats.questions, 0)
     // A push that never comes is not waited for.
     await lead(cluster, '')
