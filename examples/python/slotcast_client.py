@@ -30,7 +30,6 @@ from slotcast.v1.topology_pb2 import SlotMoved
 PATIENCE_S = 30.0  # a call is tried so long
 TRY_S = 2.0  # one attempt of it; a node that is paused answers nothing
 HEARTBEAT = Duration(seconds=1)  # a node is heard so often; one that is silent for two of them is given up
-EVENTS_MAX = 1024  # that wait for a subscriber to take them; then no more are read
 # Large frames; and a node that was away for long is dialled each second, not each two minutes.
 CHANNEL_OPTIONS = [("grpc.max_receive_message_length", 2**26), ("grpc.max_reconnect_backoff_ms", 1000)]
 # How a call ends of which nobody knows whether it was done: without an answer, or with INDOUBT.
@@ -132,17 +131,17 @@ class _Call:
 
     def __init__(self, address: str, opening, run: Callable):
         self.address, self._frame = address, copy.deepcopy(opening)
-        self._has_frame = asyncio.Event()
+        self.has_frame = asyncio.Event()
         self.task = asyncio.create_task(run(self))
 
     @property
     def frame(self):
-        self._has_frame.set()
+        self.has_frame.set()
         return self._frame
 
     async def frames(self) -> AsyncIterator:
-        while await self._has_frame.wait():
-            self._has_frame.clear()
+        while await self.has_frame.wait():
+            self.has_frame.clear()
             frame, self._frame = self._frame, type(self._frame)()
             yield frame
 
@@ -202,6 +201,7 @@ class _Placed:
                 await self._found.put(error)
         finally:
             stream.cancel()
+            call.has_frame.set()  # whoever waits to send it finds that the call is over
             del self._calls[call.address]
         for name in [name for name, home in self._homes.items() if home is call]:
             await self._place_anew(name)
@@ -283,7 +283,7 @@ class Subscriber(_Placed):
     def __init__(self, client: Slotcast, channels: Sequence[bytes]):
         opening = SubscribeRequest(open={"heartbeat": HEARTBEAT})
         super().__init__(client, channels, PubSubServiceStub, "Subscribe", opening)
-        self._found = asyncio.Queue(EVENTS_MAX)
+        self._found = asyncio.Queue(1024)  # when it is full, no more is read
 
     def _add(self, frame: SubscribeRequest, channel: bytes) -> None:
         frame.changes.add(kind=SUBSCRIPTION_KIND_SHARDED, subscribe=[channel])
