@@ -24,20 +24,20 @@ const DIALS = 100
 const WAIT_MS_MAX = 60_000
 
 /** What one subscriber heard: how many messages in order, or that one was not. */
-type Ear = { readonly counts: number[]; fault: string; subscribed: boolean }
+type Ear = { readonly counts: number[]; fault: string; subscribed: boolean; close(): void }
 
 function nameOf(i: number): string {
   return `crowd:${i % CHANNELS}`
 }
 
-async function overResp(port: number, i: number): Promise<Ear & { close(): void }> {
+async function overResp(port: number, i: number): Promise<Ear> {
   const ear = await FixedEar.open(port, nameOf(i), null, PAYLOAD_BYTES)
   return Object.assign(ear, { subscribed: true })
 }
 
 function overGrpc(client: PubSubServiceClient, i: number): Ear {
-  const ear: Ear = { counts: [0], fault: '', subscribed: false }
   const call = client.subscribe()
+  const ear: Ear = { counts: [0], fault: '', subscribed: false, close: () => call.cancel() }
   call.on('data', ({ events }) => {
     for (const { event } of events) {
       if (event?.$case === 'started') ear.subscribed = true
@@ -81,7 +81,7 @@ test('a crowd of subscribers on one node all hear what is published on another',
   await LocalCluster.run({}, async cluster => {
     const clients: PubSubServiceClient[] = []
     const since = performance.now()
-    const ofResp: Awaited<ReturnType<typeof overResp>>[] = []
+    const ofResp: Ear[] = []
     while (ofResp.length < crowd >> 1) {
       const dials = Math.min(DIALS, (crowd >> 1) - ofResp.length)
       const from = ofResp.length
@@ -118,7 +118,7 @@ test('a crowd of subscribers on one node all hear what is published on another',
     const here = await Connection.open(cluster.respPort(1))
     const counts = (await here.ask(['PUBSUB', 'NUMSUB', nameOf(0)])) as [string, number]
     assert.equal(counts[1], ears.filter((_, i) => (i % (crowd >> 1)) % CHANNELS === 0).length)
-    for (const ear of ofResp) ear.close()
+    for (const ear of ears) ear.close()
     for (const client of clients) client.close()
     await goneFrom(here)
     here.close()
