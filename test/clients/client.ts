@@ -3,6 +3,7 @@
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { LocalCluster } from '../chaos/cluster.ts'
 
 /** Compilers on a busy machine, with packages that may have to be fetched. */
 const BUILD_MS_MAX = 300_000
@@ -32,6 +33,8 @@ export type RedisClient = {
   build(): void
   /** The program before its arguments: HOST:PORT[,HOST:PORT...] KEY[,KEY...]. */
   readonly command: readonly string[]
+  /** What else it is asked while all nodes are there. */
+  besides?(cluster: LocalCluster): void | Promise<void>
   /** Steps that the client has no means for, each with the reason. */
   readonly without?: Readonly<Partial<Record<Step, string>>>
 }

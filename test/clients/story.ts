@@ -23,6 +23,7 @@ export function livesThrough(client: RedisClient): void {
       t.diagnostic(`no ${step}: ${reason}`)
     client.build()
     await LocalCluster.run({}, async cluster => {
+      await client.besides?.(cluster)
       for (const comesBack of [false, true]) {
         const name = comesBack ? 'the node comes back at once' : 'the node stays dead'
         await t.test(name, subtest =>

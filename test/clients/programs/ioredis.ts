@@ -8,7 +8,7 @@ const GROUP = 'billing'
 const PIPELINE = 100
 const WAIT_S = 20
 
-const NEWS = `${KEYS[0]}-news`
+const NEWS = `{${KEYS[0]}}:all`
 const nodes = ADDRESSES.map(({ host, port }) => ({ host, port }))
 const client = new Cluster(nodes.slice(0, 1), { shardedSubscribers: true })
 /** Pub/sub takes no other commands: a connection of its own, as ioredis' README says. */
@@ -62,7 +62,9 @@ async function streams(): Promise<void> {
     assert.deepEqual(await client.xpending(stream, GROUP), [0, null, null, null])
     const pipeline = client.pipeline()
     for (let i = 0; i < PIPELINE; i += 1) pipeline.xadd(stream, '*', 'n', String(i))
+    pipeline.xlen(stream)
     const replies = (await pipeline.exec()) ?? []
+    assert.deepEqual(replies.pop(), [null, PIPELINE + 2])
     assert.equal(replies.length, PIPELINE)
     for (const [error, added] of replies) {
       assert.equal(error, null)
@@ -97,10 +99,11 @@ async function lists(): Promise<void> {
 async function transaction(): Promise<void> {
   for (const key of KEYS) {
     const [left, right] = [`{${key}}:left`, `{${key}}:right`]
-    const done = client.multi().xadd(left, '1-1', 'n', '1').xadd(right, '1-1', 'n', '1').exec()
-    assert.deepEqual(await done, [
+    const both = client.multi().xadd(left, '1-1', 'n', '1').xadd(right, '1-1', 'n', '1')
+    assert.deepEqual(await both.xlen(left).exec(), [
       [null, '1-1'],
       [null, '1-1'],
+      [null, 1],
     ])
     const half = client.multi().xadd(left, '2-1', 'n', '1').xadd(right, '1-1', 'n', '1').exec()
     assert.match(String((await half)?.[1]?.[0]), /equal or smaller than the target/)
@@ -122,8 +125,9 @@ async function heardOf(expected: string, publish: (round: number) => Promise<unk
 }
 
 async function broadcast(): Promise<void> {
-  assert.equal(await ear.subscribe(NEWS), 1)
+  assert.equal(await ear.subscribe(NEWS, `${NEWS}-gone`), 2)
   await heardOf(`${NEWS} hello`, () => client.publish(NEWS, 'hello'))
+  assert.equal(await ear.unsubscribe(`${NEWS}-gone`), 1)
 }
 
 async function patterns(): Promise<void> {
@@ -133,9 +137,12 @@ async function patterns(): Promise<void> {
 
 async function sharded(): Promise<void> {
   for (const key of KEYS) {
-    await ear.ssubscribe(`{${key}}:news`)
-    assert.equal(await client.spublish(`{${key}}:news`, 'hello'), 1)
-    await until('a sharded message', () => heard.has(`sharded {${key}}:news hello`))
+    const [channel, gone] = [`{${key}}:news`, `{${key}}:gone`]
+    await ear.ssubscribe(channel, gone)
+    assert.equal(await client.spublish(channel, 'hello'), 1)
+    await until('a sharded message', () => heard.has(`sharded ${channel} hello`))
+    await ear.sunsubscribe(gone)
+    assert.equal(await client.spublish(gone, 'nobody'), 0)
   }
 }
 

@@ -8,7 +8,7 @@ const GROUP = 'billing'
 const PIPELINE = 100
 const WAIT_S = 20
 
-const NEWS = `${KEYS[0]}-news`
+const NEWS = `{${KEYS[0]}}:all`
 const client = createCluster({
   rootNodes: ADDRESSES.map(({ host, port }) => ({ url: `redis://${host}:${port}` })),
 })
@@ -86,8 +86,8 @@ async function lists(): Promise<void> {
 async function transaction(): Promise<void> {
   for (const key of KEYS) {
     const [left, right] = [`{${key}}:left`, `{${key}}:right`]
-    const done = client.multi().xAdd(left, '1-1', { n: '1' }).xAdd(right, '1-1', { n: '1' })
-    assert.deepEqual(await done.exec(), ['1-1', '1-1'])
+    const both = client.multi().xAdd(left, '1-1', { n: '1' }).xAdd(right, '1-1', { n: '1' })
+    assert.deepEqual(await both.xLen(left).exec(), ['1-1', '1-1', 1])
     const half = client.multi().xAdd(left, '2-1', { n: '1' }).xAdd(right, '1-1', { n: '1' })
     await assert.rejects(half.exec(), /1 commands failed/)
   }

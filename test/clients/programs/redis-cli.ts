@@ -10,7 +10,7 @@ const GROUP = 'billing'
 const PIPELINE = 100
 const WAIT_S = 20
 
-const NEWS = `${KEYS[0]}-news`
+const NEWS = `{${KEYS[0]}}:all`
 /** The address in use: the next one after each failure. */
 let turn = 0
 const listeners: Listener[] = []
@@ -120,7 +120,10 @@ async function transaction(): Promise<void> {
   }
 }
 
-/** A redis-cli that subscribes, and is started again at another node when it ends. */
+/**
+ * A redis-cli that subscribes, and is started again at another node when it ends. One whose sharded channel is led
+ * elsewhere is told so, prints `sunsubscribe`, and goes on waiting for nothing: a user starts that again, too.
+ */
 class Listener {
   readonly #words: readonly string[]
   readonly heard = new Set<string>()
@@ -137,6 +140,7 @@ class Listener {
     let lines: string[] = []
     createInterface(child.stdout).on('line', line => {
       if (line.startsWith('-> Redirected')) return
+      if (line === 'sunsubscribe') child.kill()
       if (/^(p|s)?(message|subscribe)$/.test(line)) lines = []
       lines.push(line)
       this.heard.add(lines.join(' '))

@@ -19,7 +19,8 @@ AGAIN_S = 30
 
 ADDRESSES = [address.rsplit(":", 1) for address in sys.argv[1].split(",")]
 KEYS = sys.argv[2].split(",")
-NEWS = f"{KEYS[0]}-news"
+# redis-py subscribes at the leader of this name's slot: the one that will be killed.
+NEWS = f"{{{KEYS[0]}}}:all"
 
 client = RedisCluster(
     startup_nodes=[ClusterNode(host, int(port)) for host, port in ADDRESSES],
