@@ -12,8 +12,8 @@ import type { Publication } from '../../broker/pubsub/publication.ts'
 import type { Client, Session } from '../../broker/session.ts'
 import { fail, type Reply } from '../../machine/reply.ts'
 import { type CarryBudget, COMMAND, Decoder, FAULT, MORE } from './decoder.ts'
-import { Encoder } from './encoder.ts'
-import { encodePublication, SHARED_BYTES_MIN } from './publications.ts'
+import { Encoder, SHARED_BYTES_MIN } from './encoder.ts'
+import { encodePublication } from './publications.ts'
 
 export type ConnectionLimits = {
   /** Replies that wait to be written; beyond, no more commands are read. */
@@ -22,6 +22,8 @@ export type ConnectionLimits = {
   readonly outputBytesMax: number
   /** Input that is kept for a paused session; beyond, the socket is not read. */
   readonly inputPauseBytes: number
+  /** Input that is kept behind a command that waits; beyond, the connection is cut. */
+  readonly inputWaitBytesMax: number
   /** How long one write may take before the connection is cut. */
   readonly writeStallMs: number
 }
@@ -42,12 +44,8 @@ export interface Door {
   slow(connection: Connection, reason: string): void
 }
 
-/** Output buffers above this are not kept. */
-const OUTPUT_BYTES_KEPT = 256 * 1024
 /** What the first reply may take as far as one knows: a new client's pipeline begins slowly. */
 const FIRST_REPLY_BYTES = 256 * 1024
-/** An output buffer that grew so far is set aside while it waits: growing it further would copy it again and again. */
-const OUTPUT_BYTES_SEALED = 1024 * 1024
 /** How long a connection that we ended may stay half open. */
 const LINGER_MS = 1_000
 
@@ -63,9 +61,6 @@ export class Connection implements Client {
   /** Replies gather in one and are written from the other. */
   #output = new Encoder()
   #spare = new Encoder()
-  /** What waits before `#output`, oldest first, and its bytes. */
-  #sealed: Buffer[] = []
-  #sealedBytes = 0
   /** Bytes that the socket was given and has not taken. */
   #writingBytes = 0
   readonly #gauge = new OutputGauge()
@@ -142,13 +137,8 @@ export class Connection implements Client {
       this.#held.message(resp, respBytes, protocol)
       return
     }
-    if (respBytes < SHARED_BYTES_MIN) {
-      this.#output.message(resp, respBytes, protocol)
-    } else {
-      this.#output.messageMark(protocol)
-      this.#seal(this.#output.take())
-      this.#seal(resp.subarray(1, respBytes))
-    }
+    if (respBytes < SHARED_BYTES_MIN) this.#output.message(resp, respBytes, protocol)
+    else this.#output.sharedMessage(resp, respBytes, protocol)
     this.#touch()
   }
 
@@ -202,42 +192,33 @@ export class Connection implements Client {
     if (this.#closed || this.#writing) return
     if (this.#inputEnded && this.#isDone()) this.#ending = true
     const full = this.#output
-    if (full.length === 0 && this.#sealed.length === 0) {
+    if (full.length === 0) {
       if (this.#ending) this.#leave()
       return
     }
     this.#output = this.#spare
     this.#spare = full
     this.#writing = true
-    this.#writingBytes = this.#sealedBytes + full.length
+    this.#writingBytes = full.length
     this.#session.bytesOut += this.#writingBytes
-    if (this.#sealed.length === 0) {
-      this.#socket.write(full.view(), this.#onWritten)
+    if (full.parts.length === 0) {
+      this.#socket.write(full.last(), this.#onWritten)
       return
     }
-    const sealed = this.#sealed
-    this.#sealed = []
-    this.#sealedBytes = 0
     this.#socket.cork()
-    for (const bytes of sealed) this.#socket.write(bytes)
+    for (const bytes of full.parts) this.#socket.write(bytes)
     // Also when it is empty: what it says is that all before it is written.
-    this.#socket.write(full.view(), this.#onWritten)
+    this.#socket.write(full.last(), this.#onWritten)
     this.#socket.uncork()
   }
 
   /** Bytes that wait to be written, and those that the socket has not taken yet. */
   get #waitingBytes(): number {
-    return this.#sealedBytes + this.#output.length + this.#writingBytes
-  }
-
-  #seal(bytes: Buffer): void {
-    this.#sealed.push(bytes)
-    this.#sealedBytes += bytes.length
+    return this.#output.length + this.#writingBytes
   }
 
   /** Whether more may wait for this client. If not, it is cut. */
   #mayGather(): boolean {
-    if (this.#output.length > OUTPUT_BYTES_SEALED) this.#seal(this.#output.take())
     const bytes = this.#waitingBytes
     if (bytes <= this.#door.quietBytes) {
       this.#gauge.clear()
@@ -278,15 +259,11 @@ export class Connection implements Client {
     this.#writing = false
     this.#writingBytes = 0
     this.#writingSince = 0
-    this.#spare.clear(OUTPUT_BYTES_KEPT)
+    this.#spare.clear()
     if (this.#closed) return
     this.#giveBack(this.#counted - this.#waitingBytes)
-    if (this.#output.length + this.#sealedBytes > 0 || this.#ending || this.#inputEnded)
-      this.flush()
-    if (
-      this.#choked &&
-      this.#output.length + this.#sealedBytes < this.#door.limits.outputPauseBytes
-    ) {
+    if (this.#output.length > 0 || this.#ending || this.#inputEnded) this.flush()
+    if (this.#choked && this.#output.length < this.#door.limits.outputPauseBytes) {
       this.#choked = false
       if (!this.#paused) this.#drain()
     }
@@ -300,7 +277,17 @@ export class Connection implements Client {
       return
     }
     if (!this.#paused && !this.#choked) this.#drain()
-    else if (this.#decoder.pending > this.#door.limits.inputPauseBytes) this.#socket.pause()
+    else if (this.#decoder.pending > this.#door.limits.inputPauseBytes) this.#holdBack()
+  }
+
+  /**
+   * More came than is kept for a paused session. Who waits is read on all the same, perhaps for hours:
+   * a socket that is not read does not tell that its client is gone, and what comes would be given to nobody.
+   */
+  #holdBack(): void {
+    if (this.#session.waits.size === 0) this.#socket.pause()
+    else if (this.#decoder.pending > this.#door.limits.inputWaitBytesMax)
+      this.cut('too much input came behind a command that waits')
   }
 
   /** Hands commands to the desk until there are none, or no more may go. */
@@ -308,7 +295,7 @@ export class Connection implements Client {
     const { broker, limits } = this.#door
     const decoder = this.#decoder
     while (!this.#ending && this.#lastTicket < 0 && !this.#closed) {
-      if (this.#output.length + this.#sealedBytes > limits.outputPauseBytes) {
+      if (this.#output.length > limits.outputPauseBytes) {
         this.#choked = true
         this.#touch()
         return
@@ -319,6 +306,7 @@ export class Connection implements Client {
         this.#ticket += 1
         if (broker.execute(this.#session, decoder.argv, ticket, null)) continue
         this.#paused = true
+        if (this.#session.waits.size > 0 && this.#socket.isPaused()) this.#socket.resume()
         return
       }
       if (found === MORE) {
