@@ -92,9 +92,8 @@ test('what is given back comes to the next, and tells how often it came before',
   assert.equal(again?.id, id)
   assert.equal(again?.redelivered, true)
   assert.equal(again?.deliveriesBefore, 1)
-  const stopped = first.stop()
   assert.equal(await again?.ack(), true)
-  await stopped
+  await first.stop()
   assert.deepEqual(await client.groups.pending(stream, 'g'), [])
 })
 
