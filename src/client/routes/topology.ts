@@ -183,11 +183,14 @@ export class TopologyWatch {
       (_error: Error | null, response?: GetTopologyResponse) => {
         client.close()
         this.#isAsking = false
-        this.#asks += 1
+        // A map in which everything is led was worth the question: a node that was only slow is found again soon.
+        const shards = response?.topology?.shards ?? []
+        const isWhole = shards.length > 0 && shards.every(({ leaderNodeId }) => leaderNodeId !== '')
+        this.#asks = isWhole ? 0 : this.#asks + 1
         this.#askedAt = performance.now()
         // Half of the time is fixed: whoever keeps asking must not be lucky each time.
         const base = ASK_BASE_MS / 2
-        const jitter = fullJitter(this.#asks - 1, ASK_BASE_MS, ASK_CAP_MS, this.#options.chance)
+        const jitter = fullJitter(this.#asks, ASK_BASE_MS, ASK_CAP_MS, this.#options.chance)
         this.#askNotBefore = performance.now() + base + jitter
         if (this.#isClosed) return
         if (response?.topology !== undefined) this.#take(response.topology)

@@ -45,8 +45,8 @@ export class PlayedNode {
   begun = 0
   /** What is told to a name that is asked for; default: that it stands. */
   answer: (name: string) => DeepPartial<SubscribeResponse>['events'] | null = () => null
-  /** Nothing is said at all. */
-  isMute = false
+  #isMute = false
+  readonly #unsaid: (() => void)[] = []
   /** The node that commands are sent to instead. */
   redirectTo = ''
   /** Commands that were answered. */
@@ -92,6 +92,16 @@ export class PlayedNode {
     )
   }
 
+  /** Nothing is said at all; commands are answered when that is over, as by a node that hung. */
+  set isMute(isMute: boolean) {
+    this.#isMute = isMute
+    if (!isMute) for (const say of this.#unsaid.splice(0)) say()
+  }
+
+  get isMute(): boolean {
+    return this.#isMute
+  }
+
   #begin(call: SubscribeStream): void {
     this.begun += 1
     this.subscribers.push(call)
@@ -119,17 +129,21 @@ export class PlayedNode {
   #session(call: CommandStream): void {
     call.on('error', () => {})
     call.on('data', ({ calls }: SessionRequest) => {
-      if (this.isMute) return
-      const kind = { $case: 'simple' as const, value: this.name }
-      const moved = this.redirectTo === '' ? null : this.#place(this.redirectTo)
-      const outcome: CallResult['outcome'] =
-        moved === null
-          ? { $case: 'reply' as const, value: { kind } }
-          : { $case: 'redirect' as const, value: { text: 'MOVED 1 x:1', moved } }
-      const results = calls.map(({ tag }) => ({ tag, outcome }))
-      this.commands += calls.length
-      call.write(SessionResponse.fromPartial({ results, configEpoch: 1n }))
+      if (this.isMute) this.#unsaid.push(() => this.#answer(call, calls))
+      else this.#answer(call, calls)
     })
+  }
+
+  #answer(call: CommandStream, calls: readonly { readonly tag: bigint }[]): void {
+    const kind = { $case: 'simple' as const, value: this.name }
+    const moved = this.redirectTo === '' ? null : this.#place(this.redirectTo)
+    const outcome: CallResult['outcome'] =
+      moved === null
+        ? { $case: 'reply' as const, value: { kind } }
+        : { $case: 'redirect' as const, value: { text: 'MOVED 1 x:1', moved } }
+    const results = calls.map(({ tag }) => ({ tag, outcome }))
+    this.commands += calls.length
+    call.write(SessionResponse.fromPartial({ results, configEpoch: 1n }))
   }
 
   #consume(call: ConsumeStream): void {
