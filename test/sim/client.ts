@@ -39,8 +39,8 @@ export type Task = {
   readonly repeatable: boolean
   /** How long the server may hold the answer back, in ms; 0 does not block. */
   readonly block: number
-  /** Error words that are a legal answer. */
-  readonly expects?: readonly string[]
+  /** Error words that are a legal answer, or any. */
+  readonly expects?: readonly string[] | 'any'
   /** The commands between MULTI and the EXEC that `words` says. */
   readonly transaction?: readonly Words[]
   /** Sent here or not at all: what the connection watches counts. */
@@ -230,7 +230,7 @@ export class Client {
       this.#later(flight)
     } else if (reply.word === 'INDOUBT') {
       this.#lostAnswer(flight)
-    } else if (task.expects?.includes(reply.word)) {
+    } else if (task.expects === 'any' || task.expects?.includes(reply.word)) {
       this.#end(flight, 'ok', reply)
     } else {
       this.#world.unexpected(task.words, reply)

@@ -3,11 +3,13 @@
 import type { NodeId } from '../../src/base/types.ts'
 import type { Operation } from '../checkers/history.ts'
 import { entriesOf } from './actor.ts'
-import { CLIENTS_FROM } from './client.ts'
+import { CLIENTS_FROM, Client, type Task } from './client.ts'
 import type { Cluster } from './cluster.ts'
 import { Connection, type Words } from './connection.ts'
+import type { Families, FamilyKind } from './family.ts'
 import { GROUP, pendingOf } from './group-actors.ts'
 import { formatPlain, listOf, type Plain, Refused, textOf } from './plain.ts'
+import type { Prng } from './prng.ts'
 
 const READER = CLIENTS_FROM - 1
 const WITHIN_US = 20_000_000
@@ -103,4 +105,36 @@ export function readAll(
 function fieldOf(map: Plain, name: string): string {
   const items = listOf(map)
   return textOf(items[items.indexOf(name) + 1])
+}
+
+/** The key names of a family, and how they are read. */
+const LOOKS: Readonly<Record<FamilyKind, readonly (readonly string[])[]>> = {
+  queue: ['a', 'b', 'c'].map(name => ['LRANGE', name, '0', '-1']),
+  set: ['a', 'b'].map(name => ['SMEMBERS', name]),
+  string: ['a', 'b', 'n'].map(name => ['GET', name]),
+  bid: ['a', 'by'].map(name => ['GET', name]),
+}
+
+/** Ends the history of each family with what it holds, as its leader says. */
+export function readFamilies(cluster: Cluster, prng: Prng, families: Families): void {
+  const client = new Client(cluster, prng, READER)
+  client.patience = Infinity
+  const { scheduler } = cluster
+  let left = families.all.length
+  for (const family of families.all) {
+    const commands = LOOKS[family.kind].map(([name = '', key = '', ...rest]) => [
+      name,
+      family.key(key),
+      ...rest,
+    ])
+    const key = family.key('')
+    const rest = { key, producer: null, repeatable: true, block: 0 }
+    const task: Task = { ...rest, words: ['EXEC'], transaction: commands }
+    client.begin(task, ({ t0, t1, outcome, reply }) => {
+      left -= 1
+      family.deeds.push({ process: READER, t0, t1, outcome, commands, answers: listOf(reply) })
+    })
+  }
+  if (!scheduler.runWhile(() => left > 0, scheduler.now + WITHIN_US))
+    throw new Error(`the last reads of ${left} families are not answered`)
 }
