@@ -30,7 +30,7 @@ export type Verdict = {
 
 const LINEAR: Verdict = { name: 'linear', text: '' }
 /** Orders looked at before a history is given up. */
-const STEPS_MAX = 20_000
+const STEPS_MAX = 8_000
 
 /** Judges the deeds on one family of keys, all of them, from when the keys were not there. */
 export function checkFamily(deeds: readonly Deed[], model: Model): Verdict {

@@ -19,7 +19,7 @@ import type { ShardLog } from '../../src/storage/shard-log.ts'
 import { Ledger } from './ledger.ts'
 
 /** States are compared behind each so manieth entry: it takes time that grows with the state. */
-const STATES_EVERY = 16
+const STATES_EVERY = 32
 
 /** A broken invariant. Ends the run. */
 export class InvariantFailure extends Error {
