@@ -6,6 +6,7 @@ import type { Task } from './client.ts'
 import type { Connection } from './connection.ts'
 import type { Family } from './family.ts'
 import { FamilyActor } from './family-actor.ts'
+import type { Question } from './final-reads.ts'
 import { listOf, type Plain } from './plain.ts'
 import type { Prng } from './prng.ts'
 
@@ -168,6 +169,24 @@ export class Bidder extends FamilyActor {
       this.keep(family, { commands: [['GET', key], ...transaction], answers }, ending)
     })
   }
+}
+
+/** The last look at the accounts and the tally. */
+export function accountQuestions(violations: string[], sheet: TallySheet): Question[] {
+  return [
+    {
+      key: TALLY,
+      commands: [['MGET', ...ACCOUNTS]],
+      take: reply => {
+        if (sumOf(reply) !== 0) violations.push(`accounts sum up to ${sumOf(reply)} in the end`)
+      },
+    },
+    {
+      key: TALLY,
+      commands: [['GET', TALLY]],
+      take: reply => sheet.saw(Number(reply), sheet.least),
+    },
+  ]
 }
 
 function task(words: readonly string[], more: Partial<Task> = {}): Task {

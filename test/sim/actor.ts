@@ -23,6 +23,8 @@ export type Stage = {
   /** What actors saw that must never be. */
   readonly violations: string[]
   readonly knobs: ActorKnobs
+  /** From when on nothing delays an answer, in ms. */
+  calmFrom: number
 }
 
 export abstract class Actor {

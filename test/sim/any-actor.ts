@@ -21,6 +21,7 @@ const DRAWN = 40
 const READS = 0.15
 const BROKEN = 0.1
 const TRANSACTIONS = 0.1
+const FLUSHES = 0.03
 /** What nobody thought of, in the place of a word. */
 const JUNK = ['', '-1', '0', '1.5', '9223372036854775807', '(-', '5-', '>', 'COUNT', 'LIMIT', 'é\0']
 /** Seconds for which lists are waited for; what waits for ever would never be answered. */
@@ -82,6 +83,7 @@ export class Anyone extends Actor {
 
   /** The next command, with keys of this actor's slot and with what only the state knows. */
   #next(): (string | Buffer)[] {
+    if (this.#flushes && this.prng.chance(FLUSHES)) return ['FLUSHALL']
     for (;;) {
       const drawn = this.#drawn.pop()
       if (drawn === undefined) {

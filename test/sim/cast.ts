@@ -1,18 +1,19 @@
 // Who acts in a run, as its seed drew it, and what all of them must find to be true in the end.
 
 import type { Operation } from '../checkers/history.ts'
-import { Bidder, Tally, TallySheet, Teller } from './account-actors.ts'
+import { accountQuestions, Bidder, Tally, TallySheet, Teller } from './account-actors.ts'
 import type { Actor, Stage } from './actor.ts'
 import { Anyone } from './any-actor.ts'
 import { CLIENTS_FROM } from './client.ts'
 import type { Cluster } from './cluster.ts'
 import { Families } from './family.ts'
-import type { Keys } from './final-reads.ts'
+import { type Keys, type Question, questionOf } from './final-reads.ts'
 import { Consumer } from './group-actors.ts'
 import type { Knobs } from './knobs.ts'
 import { Follower, Reader, Trimmer, Writer } from './log-actors.ts'
 import type { Crashing } from './nemesis.ts'
 import { COUNT, Counter, checkPairs, PAIR, PairWriter } from './pair-actors.ts'
+import { PostOffice, Receiver, Sender } from './post-actors.ts'
 import type { Prng } from './prng.ts'
 import { Mover, Popper, Pusher, Unblocker, type Waiting } from './queue-actors.ts'
 import { Collector } from './set-actors.ts'
@@ -24,17 +25,27 @@ export class Cast {
   readonly crashing: Crashing[] = []
   readonly keys: Keys
   readonly families = new Families()
-  readonly #stage: Stage
+  readonly stage: Stage
   readonly #prng: Prng
   /** By value: how many entries its writer found when it added it. */
   readonly #numbers = new Map<string, number>()
+  #accounts: readonly Question[] = []
+  readonly #office: PostOffice | null = null
   #id = CLIENTS_FROM
 
   constructor(cluster: Cluster, prng: Prng, history: Operation[], violations: string[]) {
     const { knobs } = cluster
     const { families } = this
     this.#prng = prng
-    this.#stage = { world: cluster, history, families, violations, knobs: knobs.actors }
+    const { actors } = knobs
+    this.stage = {
+      world: cluster,
+      history,
+      families,
+      violations,
+      knobs: actors,
+      calmFrom: Infinity,
+    }
     const { cast } = knobs
     this.keys = {
       logs: cast.has('streams') ? ['log:1', 'log:2', 'trimmed:1', 'trimmed:2'] : [],
@@ -45,6 +56,7 @@ export class Cast {
     if (cast.has('pairs')) this.#castPairs()
     if (cast.has('groups')) this.#castConsumers(knobs)
     if (cast.has('queues')) this.#castQueues(knobs)
+    if (cast.has('post')) this.#office = this.#castPost()
     if (cast.has('sets'))
       for (const producer of [null, null, 'sets'])
         this.actors.push(new Collector(...this.#next(), producer))
@@ -59,7 +71,7 @@ export class Cast {
 
   #next(): [Stage, Prng, number] {
     this.#id += 1
-    return [this.#stage, this.#prng.fork(`actor${this.#id}`), this.#id]
+    return [this.stage, this.#prng.fork(`actor${this.#id}`), this.#id]
   }
 
   #castStreams({ writers, padding }: Knobs): void {
@@ -106,11 +118,33 @@ export class Cast {
     this.actors.push(new Unblocker(...this.#next(), waiting))
   }
 
+  #castPost(): PostOffice {
+    const office = new PostOffice(this.stage)
+    for (const producer of [null, 'sender'])
+      this.actors.push(new Sender(...this.#next(), office, producer))
+    for (const [i, box] of office.boxes.entries()) {
+      const receiver = new Receiver(...this.#next(), office, box, i === 0 ? null : 'receiver')
+      this.actors.push(receiver)
+      this.crashing.push(receiver)
+    }
+    return office
+  }
+
   #castAccounts(): void {
-    const sheet = new TallySheet(this.#stage.violations)
+    const sheet = new TallySheet(this.stage.violations)
+    this.#accounts = accountQuestions(this.stage.violations, sheet)
     for (const producer of [null, 'bank']) this.actors.push(new Teller(...this.#next(), producer))
     this.actors.push(new Tally(...this.#next(), sheet), new Tally(...this.#next(), sheet))
     for (let i = 0; i < 2; i += 1) this.actors.push(new Bidder(...this.#next()))
+  }
+
+  /** What must be asked when all is over. */
+  questions(): Question[] {
+    return [
+      ...this.families.all.map(questionOf),
+      ...(this.#office?.questions() ?? []),
+      ...this.#accounts,
+    ]
   }
 
   /** What is wrong with what transactions and watches must have kept apart. */

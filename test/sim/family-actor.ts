@@ -10,6 +10,8 @@ import type { Prng } from './prng.ts'
 
 type Command = readonly string[]
 
+/** Where nothing delays it, a wait is served this soon. */
+const WAKE_WITHIN_MS = 400
 /** A producer asks for the same once more, and must hear the same. */
 const REPEATS = 0.1
 
@@ -66,7 +68,11 @@ export abstract class FamilyActor extends Actor {
   }
 
   protected keep(family: Family, what: Pick<Deed, 'commands' | 'answers'>, ending: Ending): void {
-    const { t0, t1, outcome } = ending
+    const { t1, outcome, reply } = ending
+    let { t0 } = ending
+    // What came while it waited woke it: there was nothing at the end of the wait, either.
+    const waited = what.commands[0]?.[0]?.startsWith('B') && outcome === 'ok' && reply === null
+    if (waited && t1 - WAKE_WITHIN_MS > this.stage.calmFrom) t0 = Math.max(t0, t1 - WAKE_WITHIN_MS)
     family.deeds.push({ process: this.client.id, t0, t1, outcome, ...what })
   }
 }

@@ -3,10 +3,10 @@
 import type { NodeId } from '../../src/base/types.ts'
 import type { Operation } from '../checkers/history.ts'
 import { entriesOf } from './actor.ts'
-import { CLIENTS_FROM, Client, type Task } from './client.ts'
+import { CLIENTS_FROM, Client, type Ending, type Task } from './client.ts'
 import type { Cluster } from './cluster.ts'
 import { Connection, type Words } from './connection.ts'
-import type { Families, FamilyKind } from './family.ts'
+import type { Family, FamilyKind } from './family.ts'
 import { GROUP, pendingOf } from './group-actors.ts'
 import { formatPlain, listOf, type Plain, Refused, textOf } from './plain.ts'
 import type { Prng } from './prng.ts'
@@ -115,26 +115,46 @@ const LOOKS: Readonly<Record<FamilyKind, readonly (readonly string[])[]>> = {
   bid: ['a', 'by'].map(name => ['GET', name]),
 }
 
-/** Ends the history of each family with what it holds, as its leader says. */
-export function readFamilies(cluster: Cluster, prng: Prng, families: Families): void {
+/** What is asked of a shard's leader when all is over. */
+export type Question = {
+  readonly key: string
+  /** A transaction where they are several. */
+  readonly commands: readonly Words[]
+  readonly take: (reply: Plain, ending: Ending) => void
+}
+
+/** Ends the history of a family with what it holds. */
+export function questionOf(family: Family): Question {
+  const commands = LOOKS[family.kind].map(([name = '', key = '', ...rest]) => [
+    name,
+    family.key(key),
+    ...rest,
+  ])
+  return {
+    key: family.key(''),
+    commands,
+    take: (reply, { t0, t1, outcome }) => {
+      family.deeds.push({ process: READER, t0, t1, outcome, commands, answers: listOf(reply) })
+    },
+  }
+}
+
+export function askAll(cluster: Cluster, prng: Prng, questions: readonly Question[]): void {
   const client = new Client(cluster, prng, READER)
   client.patience = Infinity
   const { scheduler } = cluster
-  let left = families.all.length
-  for (const family of families.all) {
-    const commands = LOOKS[family.kind].map(([name = '', key = '', ...rest]) => [
-      name,
-      family.key(key),
-      ...rest,
-    ])
-    const key = family.key('')
+  let left = questions.length
+  for (const { key, commands, take } of questions) {
     const rest = { key, producer: null, repeatable: true, block: 0 }
-    const task: Task = { ...rest, words: ['EXEC'], transaction: commands }
-    client.begin(task, ({ t0, t1, outcome, reply }) => {
+    const task: Task =
+      commands.length > 1
+        ? { ...rest, words: ['EXEC'], transaction: commands }
+        : { ...rest, words: commands[0] ?? [] }
+    client.begin(task, ending => {
       left -= 1
-      family.deeds.push({ process: READER, t0, t1, outcome, commands, answers: listOf(reply) })
+      take(ending.reply, ending)
     })
   }
   if (!scheduler.runWhile(() => left > 0, scheduler.now + WITHIN_US))
-    throw new Error(`the last reads of ${left} families are not answered`)
+    throw new Error(`${left} of the last questions are not answered`)
 }

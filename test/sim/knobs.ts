@@ -40,6 +40,7 @@ export type Part =
   | 'groups'
   | 'pairs'
   | 'queues'
+  | 'post'
   | 'sets'
   | 'strings'
   | 'accounts'
@@ -132,7 +133,7 @@ function drawActors(prng: Prng): ActorKnobs {
 }
 
 const STREAM_PARTS: readonly Part[] = ['streams', 'groups', 'pairs']
-const OTHER_PARTS: readonly Part[] = ['queues', 'sets', 'strings', 'accounts', 'anyone']
+const OTHER_PARTS: readonly Part[] = ['queues', 'post', 'sets', 'strings', 'accounts', 'anyone']
 
 /** All that is about streams, or some of the others: few kinds at once, so that each does much. */
 function drawCast(prng: Prng): ReadonlySet<Part> {

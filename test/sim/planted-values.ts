@@ -43,6 +43,18 @@ export const valueBugs: readonly Planted[] = [
     caughtBy: { seeds: '1..200' },
   },
   {
+    name: 'wake-forgotten',
+    what: 'most changes wake nobody who waits for it',
+    edits: [
+      {
+        file: 'src/machine/keyspace.ts',
+        from: 'this.#touched.add(key, this.moment)',
+        to: 'if (this.moment % 3 === 0) this.#touched.add(key, this.moment)',
+      },
+    ],
+    caughtBy: { seeds: '1..200' },
+  },
+  {
     name: 'chance-of-its-own',
     what: 'SPOP draws otherwise where somebody asked than on the other replicas (DECISIONS 5)',
     edits: [

@@ -19,7 +19,7 @@ import type { Actor } from './actor.ts'
 import { Cast } from './cast.ts'
 import { CLIENTS_FROM, Client } from './client.ts'
 import { Cluster } from './cluster.ts'
-import { readAll, readFamilies } from './final-reads.ts'
+import { askAll, readAll } from './final-reads.ts'
 import { groupTask } from './group-actors.ts'
 import { drawKnobs, formatKnobs, type Knobs } from './knobs.ts'
 import { CALM } from './links.ts'
@@ -32,6 +32,8 @@ const SECOND: Us = 1_000_000
 const START_WITHIN: Us = 30 * SECOND
 const QUIET: Us = 2 * SECOND
 const STORY_LINES = 60
+/** Healed, leaders are soon elected. */
+const CALM_AFTER: Us = SECOND / 2
 /** Without faults a blocked read is answered this soon after its entry was acknowledged. */
 const WAKE_WITHIN_MS = 400
 /** Operations that must have ended well, or the run proves nothing. */
@@ -158,6 +160,7 @@ class Run {
     const { scheduler } = this.#cluster
     scheduler.tell(0, 'faults begin')
     this.#cluster.useLinks()
+    if (this.#isCalm()) this.#cast.stage.calmFrom = 0
     for (const actor of this.#actors) actor.start()
     this.#nemesis.start()
     scheduler.runUntil(scheduler.now + this.#knobs.duration)
@@ -194,6 +197,10 @@ class Run {
       }
     }
     network.heal(this.#whole())
+    const from = (scheduler.now + CALM_AFTER) / 1000
+    const { stage } = this.#cast
+    // Where a client sends many at once, an answer waits for those before it.
+    if (this.#knobs.actors.depth === 1) stage.calmFrom = Math.min(stage.calmFrom, from)
   }
 
   /** Nodes that must work again. */
@@ -278,7 +285,7 @@ class Run {
       map.shards.get(map.ownerOf(slotOf(Buffer.from(key))))?.voters ?? []
     const { keys, families } = this.#cast
     this.#history.push(...readAll(this.#cluster, this.#whole(), keys, votersOf))
-    readFamilies(this.#cluster, this.#prng.fork('last'), families)
+    askAll(this.#cluster, this.#prng.fork('last'), this.#cast.questions())
     this.#cluster.invariants.compareStates(this.#whole())
     const clocksJump = this.#knobs.faults.has('clock-jump')
     // Leaders with drifting clocks may be this far apart by the end of a run.
