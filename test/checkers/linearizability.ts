@@ -8,7 +8,8 @@
 // hard is given up as undecided, which its caller counts.
 
 import type { Outcome } from './history.ts'
-import { type Answer, isSame, type Model, type State } from './plain-model.ts'
+import type { Model } from './plain-model.ts'
+import { type Answer, isSame, type State } from './plain-state.ts'
 
 /** Commands that one client sent together and that took effect at once, or not at all. */
 export type Deed = {

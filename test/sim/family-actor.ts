@@ -1,7 +1,7 @@
 // An actor whose deeds on the keys of a family are written down for the search for an order.
 
 import type { Deed } from '../checkers/linearizability.ts'
-import type { Answer } from '../checkers/plain-model.ts'
+import type { Answer } from '../checkers/plain-state.ts'
 import { Actor, type Stage } from './actor.ts'
 import type { Ending, Task } from './client.ts'
 import type { Family } from './family.ts'
