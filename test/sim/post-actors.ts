@@ -29,9 +29,9 @@ export class PostOffice {
   readonly #received = new Map<string, Receipt>()
   /** By box: pops of which nobody knows whether they took a letter. */
   readonly #doubts = new Map<string, number>()
-  readonly #stage: Stage
+  readonly #stage: Pick<Stage, 'violations' | 'calmFrom'>
 
-  constructor(stage: Stage) {
+  constructor(stage: Pick<Stage, 'violations' | 'calmFrom'>) {
     this.#stage = stage
   }
 
