@@ -1,99 +1,68 @@
-"""A client for Slotcast over gRPC, on asyncio: appends, and consumes as a member of a group.
+"""A client for Slotcast over gRPC, on asyncio: appends, consumes as one of a group, publishes and subscribes.
 
-    async with Slotcast(["127.0.0.1:6479"]) as client:
-        await client.append(b"orders", {b"item": b"book"})
-        async with client.consume([b"orders"], group=b"billing", consumer=b"w1") as consumer:
-            async for entry in consumer:
-                consumer.ack(entry)
-
-Needs grpcio and protobuf, and the stubs that `make` puts into gen/.
+Needs grpcio and protobuf, and on the path the stubs that `make` puts into gen/. How it is used: main.py.
 """
 
 import asyncio
 import binascii
-import contextlib
+import copy
 import itertools
-import pathlib
 import random
-import sys
+import re
 import time
-import uuid
-from typing import AsyncIterator, Mapping, NamedTuple, Sequence
+from typing import AsyncIterator, Callable, Mapping, Sequence
 
 import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from slotcast.v1.consume_pb2 import ConsumeAck, ConsumedEntry, ConsumeRequest, ConsumeResponse, ConsumeSettled
+from slotcast.v1.group_service_pb2_grpc import GroupServiceStub
+from slotcast.v1.producer_pb2 import Producer
+from slotcast.v1.pubsub_pb2 import SUBSCRIPTION_KIND_SHARDED, SubscribeRequest, SubscribeResponse
+from slotcast.v1.pubsub_service_pb2 import PublishRequest
+from slotcast.v1.pubsub_service_pb2_grpc import PubSubServiceStub
+from slotcast.v1.reply_pb2 import Error
+from slotcast.v1.stream_service_pb2 import StreamServiceAppendRequest
+from slotcast.v1.stream_service_pb2_grpc import StreamServiceStub
+from slotcast.v1.topology_pb2 import SlotMoved
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "gen"))
-
-from google.protobuf.duration_pb2 import Duration  # noqa: E402
-from google.rpc.status_pb2 import Status  # noqa: E402
-from slotcast.v1 import consume_pb2 as pb  # noqa: E402
-from slotcast.v1.group_service_pb2_grpc import GroupServiceStub  # noqa: E402
-from slotcast.v1.producer_pb2 import Producer  # noqa: E402
-from slotcast.v1.stream_pb2 import Field  # noqa: E402
-from slotcast.v1.stream_service_pb2 import StreamServiceAppendRequest  # noqa: E402
-from slotcast.v1.stream_service_pb2_grpc import StreamServiceStub  # noqa: E402
-from slotcast.v1.topology_pb2 import SlotMoved  # noqa: E402
-
-TRY_S = 2.0  # one attempt of a call; a node that is paused answers nothing
-BACKOFF_S = (0.05, 1.0)  # the first pause and the longest; each is drawn from 0 to that
-CHANNEL_OPTIONS = [
-    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
-    # gRPC would let two minutes pass before it dials a node again that was away for long.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1000),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-]
-TRANSIENT = {
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.RESOURCE_EXHAUSTED,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-    grpc.StatusCode.CANCELLED,
-}
+PATIENCE_S = 30.0  # a call is tried so long
+TRY_S = 2.0  # one attempt of it; a node that is paused answers nothing
+HEARTBEAT = Duration(seconds=1)  # a node is heard so often; one that is silent for two of them is given up
+# Large frames; and a node that was away for long is dialled each second, not each two minutes.
+CHANNEL_OPTIONS = [("grpc.max_receive_message_length", 2**26), ("grpc.max_reconnect_backoff_ms", 1000)]
+# How a call ends of which nobody knows whether it was done: without an answer, or with INDOUBT.
+IN_DOUBT = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN"}
+SLOTS = 16384
 
 
-def slot_of(key: bytes) -> int:
-    """The key's slot: CRC16 of what stands in the first braces, else of the whole key."""
-    start = key.find(b"{")
-    end = key.find(b"}", start + 1)
-    tag = key[start + 1 : end] if 0 <= start < end - 1 else key
-    return binascii.crc_hqx(tag, 0) % 16384
+def slot_of(name: bytes) -> int:
+    """The slot of a key or channel: CRC16 of what stands in the first braces, else of the whole name."""
+    tag = re.match(rb"[^{]*{([^}]+)}", name)
+    return binascii.crc_hqx(tag[1] if tag else name, 0) % SLOTS
 
 
-def moved_by(error: grpc.aio.AioRpcError) -> SlotMoved | None:
-    """The redirect in the details of a failed call."""
-    moved = SlotMoved()
-    packed = trailer(error, "grpc-status-details-bin")
-    found = packed and any(detail.Unpack(moved) for detail in Status.FromString(packed).details)
-    return moved if found else None
+def unpack(error: grpc.aio.AioRpcError, message) -> bool:
+    """Fills a message from the details of a failed call, if one of them is of its type."""
+    packed = dict(tuple(error.trailing_metadata() or ())).get("grpc-status-details-bin", b"")
+    return any(detail.Unpack(message) for detail in Status.FromString(packed).details)
 
 
-def trailer(error: grpc.aio.AioRpcError, wanted: str) -> str | bytes | None:
-    return next((value for name, value in error.trailing_metadata() or () if name == wanted), None)
-
-
-def is_transient(error: grpc.aio.AioRpcError) -> bool:
-    """Whether the same call may succeed later; a call of unknown fate is safe by its mark."""
-    text = trailer(error, "slotcast-code") or ""
-    return error.code() in TRANSIENT or text.startswith("INDOUBT")
-
-
-def pause(attempt: int) -> float:
-    first, longest = BACKOFF_S
-    return random.uniform(0, min(longest, first * 2 ** min(attempt, 10)))
+def pause(attempt: int, at_least: Duration) -> float:
+    """Seconds, beyond what a node asks for: drawn from 0 to 50 ms, twice that by each attempt, to 1 s."""
+    return at_least.ToMilliseconds() / 1000 + random.uniform(0, min(1.0, 0.05 * 2 ** min(attempt, 5)))
 
 
 class Slotcast:
     """A cluster: who leads which slot, a channel to each node, and a producer's numbers."""
 
-    def __init__(self, addresses: Sequence[str], *, producer: str = "", patience: float = 30.0):
-        self._addresses = list(addresses)
-        self._next = itertools.count()
-        self._leaders: dict[int, str] = {}
+    def __init__(self, addresses: Sequence[str]):
+        self._addresses = list(addresses)  # the first is asked where nobody is known to lead
+        self._leaders: list[str | None] = [None] * SLOTS
         self._epoch = 0
         self._channels: dict[str, grpc.aio.Channel] = {}
-        self._producer = producer or str(uuid.uuid4())
-        self._sequence = itertools.count(1)
-        self._patience = patience
+        self._mark = Producer(producer_id=f"{random.getrandbits(128):032x}", epoch=1)
         self.redirects = 0
 
     async def __aenter__(self) -> "Slotcast":
@@ -104,263 +73,227 @@ class Slotcast:
 
     async def append(self, key: bytes, fields: Mapping[bytes, bytes]) -> str:
         """Appends an entry, once however often it must be sent. Returns its ID."""
-        mark = Producer(producer_id=self._producer, epoch=1, sequence=next(self._sequence))
-        pairs = [Field(name=name, value=value) for name, value in fields.items()]
-        request = StreamServiceAppendRequest(key=key, fields=pairs, producer=mark)
+        self._mark.sequence += 1
+        request = StreamServiceAppendRequest(key=key, producer=self._mark)
+        for name, value in fields.items():
+            request.fields.add(name=name, value=value)
         return (await self._ask(key, StreamServiceStub, "Append", request)).id
 
-    def consume(self, keys: Sequence[bytes], **options) -> "Consumer":
-        """Consumes streams, of any slots, as `consumer` of `group`. Options: see Consumer."""
-        return Consumer(self, keys, **options)
+    async def publish(self, channel: bytes, payload: bytes) -> int:
+        """Publishes on a sharded channel; fails IN_DOUBT rather than do it twice. Returns how many heard."""
+        request = PublishRequest(publication={"channel": channel, "payload": payload, "sharded": True})
+        return (await self._ask(channel, PubSubServiceStub, "Publish", request, is_marked=False)).receivers
 
-    async def _ask(self, key: bytes, stub, method: str, request):
-        """One call to whoever leads the key's slot; follows redirects, waits out elections."""
-        end = time.monotonic() + self._patience
+    async def _ask(self, name: bytes, stub: Callable, method: str, request, *, is_marked: bool = True):
+        """One call to whoever leads the name's slot; follows redirects, waits out elections."""
+        end = time.monotonic() + PATIENCE_S
         for attempt in itertools.count():
-            address = self.leader_of(key)
+            address = self.leader_of(name)
             try:
-                call = getattr(stub(self.channel(address)), method)
-                return await call(request, timeout=TRY_S)
+                return await getattr(stub(self.channel(address)), method)(request, timeout=TRY_S)
             except grpc.aio.AioRpcError as error:
-                moved = moved_by(error)
-                if time.monotonic() > end or not (moved or is_transient(error)):
+                moved, retry = SlotMoved(), RetryInfo()
+                code = error.code().name
+                is_undone = unpack(error, moved) or (unpack(error, retry) and code != "UNKNOWN")
+                if is_undone or code in IN_DOUBT:
+                    self.learn(moved, address)
+                if time.monotonic() > end or not (is_undone or (code in IN_DOUBT and is_marked)):
                     raise
-                if moved:
-                    self.learn(moved)
-                else:
-                    self.forget(address)
-                if attempt > 0 or not moved:
-                    await asyncio.sleep(pause(attempt))
+            await asyncio.sleep(pause(attempt, retry.retry_delay))
 
     def channel(self, address: str) -> grpc.aio.Channel:
         if address not in self._channels:
             self._channels[address] = grpc.aio.insecure_channel(address, CHANNEL_OPTIONS)
         return self._channels[address]
 
-    def leader_of(self, key: bytes) -> str:
-        """The node that leads the key's slot, or one of the known that will say who does."""
-        known = self._leaders.get(slot_of(key))
-        return known or self._addresses[next(self._next) % len(self._addresses)]
+    def leader_of(self, name: bytes) -> str:
+        """The node that leads the name's slot, or one that will say who does."""
+        return self._leaders[slot_of(name)] or self._addresses[0]
 
-    def learn(self, moved: SlotMoved) -> str:
-        """Takes note of a redirect, unless it is older than what is known. Returns where it leads."""
-        address = f"{moved.leader.host}:{moved.leader.port}"
+    def learn(self, moved: SlotMoved, teller: str) -> None:
+        """Takes note of a redirect, unless it is older than the map. If it leads nowhere, ask others."""
+        if not moved.HasField("leader"):
+            self._leaders = [None if leader == teller else leader for leader in self._leaders]
+            self._addresses.sort(key=lambda address: address == teller)  # it is the last now
+            return
         self.redirects += 1
         if moved.config_epoch >= self._epoch:
             self._epoch = moved.config_epoch
-            for slot in range(moved.range.first, moved.range.last + 1):
-                self._leaders[slot] = address
-        if address not in self._addresses:
-            self._addresses.append(address)
-        return address
-
-    def forget(self, address: str) -> None:
-        """The node does not answer, or leads no more: ask another who does."""
-        self._leaders = {slot: at for slot, at in self._leaders.items() if at != address}
-
-
-class Entry(NamedTuple):
-    key: bytes
-    id: str
-    fields: list[tuple[bytes, bytes]]
-    redelivered: bool
-
-
-class _Ack(NamedTuple):
-    frame: pb.ConsumeAck
-    settled: asyncio.Future
+            address = f"{moved.leader.host}:{moved.leader.port}"
+            first, end = moved.range.first, moved.range.last + 1
+            self._leaders[first:end] = [address] * (end - first)
+            if address not in self._addresses:
+                self._addresses.append(address)
 
 
 class _Call:
-    """A Consume call to one node, and the frame that leaves next."""
+    """A call to one node, and the frame that leaves next: whoever takes it puts more into it."""
 
-    def __init__(self, address: str, opening: pb.ConsumeRequest):
-        self.address = address
-        self.keys: set[bytes] = set()
-        self.frame = opening
+    def __init__(self, address: str, opening, run: Callable):
+        self.address, self._frame = address, copy.deepcopy(opening)
         self.has_frame = asyncio.Event()
+        self.task = asyncio.create_task(run(self))
+
+    @property
+    def frame(self):
         self.has_frame.set()
-        self.task: asyncio.Task | None = None
+        return self._frame
 
-    async def write(self, stream) -> None:
-        while True:
-            await self.has_frame.wait()
+    async def frames(self) -> AsyncIterator:
+        while await self.has_frame.wait():
             self.has_frame.clear()
-            frame, self.frame = self.frame, pb.ConsumeRequest()
-            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-                await stream.write(frame)  # a call that ended says so to its reader
+            frame, self._frame = self._frame, type(self._frame)()
+            yield frame
 
 
-class Consumer:
-    """One consumer of a group over streams on all nodes: a Consume call to each node that leads some.
+class _Placed:
+    """Names, of streams or channels, at the nodes that lead them: one call to each of these."""
 
-    `create_from` makes missing groups; `claim_min_idle` (seconds) takes over what others left; `credit` is how many
-    entries a node may send ahead, `heartbeat` (seconds) how soon its death is noticed: after two.
-    """
-
-    def __init__(self, client: Slotcast, keys: Sequence[bytes], *, group: bytes, consumer: bytes,
-                 create_from: str | None = None, claim_min_idle: float | None = None,
-                 credit: int = 512, heartbeat: float = 1.0):  # fmt: skip
-        self._client, self._credit, self._heartbeat = client, credit, heartbeat
-        self._open = pb.ConsumeOpen(group=group, consumer=consumer, create_from=create_from)
-        self._open.heartbeat.FromMilliseconds(round(heartbeat * 1000))
-        if claim_min_idle is not None:
-            self._open.claim_min_idle.FromMilliseconds(round(claim_min_idle * 1000))
-        self._tokens = dict.fromkeys(keys, b"")
+    def __init__(self, client: Slotcast, names: Sequence[bytes], stub: Callable, method: str, opening):
+        self._client, self._stub, self._method, self._opening = client, stub, method, opening
+        self._tries = dict.fromkeys(names, 0)
         self._calls: dict[str, _Call] = {}
         self._homes: dict[bytes, _Call] = {}
-        self._tags = itertools.count(1)
-        self._acks: dict[int, _Ack] = {}
-        self._acking: set[tuple[bytes, str]] = set()
-        self._failures = 0
+        self._found: asyncio.Queue = asyncio.Queue()
         self._is_closed = False
-        self._entries: asyncio.Queue[tuple[_Call, Entry] | Exception] = asyncio.Queue()
 
-    async def __aenter__(self) -> "Consumer":
-        for key in self._tokens:
-            self._place(key, self._client.leader_of(key))
+    async def __aenter__(self):
+        for name in self._tries:
+            self._place(name)
         return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._is_closed = True
+        tasks = [call.task for call in self._calls.values() if call.task.cancel()]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def __aiter__(self) -> AsyncIterator:
+        while not isinstance(found := await self._found.get(), Exception):
+            yield found
+        raise found
+
+    def _place(self, name: bytes) -> None:
+        if self._is_closed:
+            return
+        address = self._client.leader_of(name)
+        if address not in self._calls:
+            self._calls[address] = _Call(address, self._opening, self._run)
+        self._homes[name] = self._calls[address]
+        self._add(self._homes[name].frame, name)
+
+    async def _place_anew(self, name: bytes, moved: SlotMoved = SlotMoved(), error: Error = Error()) -> None:
+        """A name is no longer where it was: soon it goes where it was moved, or to whoever leads it."""
+        call = self._homes.pop(name)
+        if error.code and not error.HasField("retry_delay"):
+            return await self._found.put(RuntimeError(error.text))
+        self._client.learn(moved, call.address)
+        self._tries[name] += 1
+        asyncio.get_running_loop().call_later(pause(self._tries[name], error.retry_delay), self._place, name)
+
+    async def _run(self, call: _Call) -> None:
+        """One call from its first frame to its end, after which its names are placed anew."""
+        stream = getattr(self._stub(self._client.channel(call.address)), self._method)(call.frames())
+        try:
+            while (frame := await asyncio.wait_for(stream.read(), 2 * HEARTBEAT.seconds)) is not grpc.aio.EOF:
+                await self._take(call, frame)
+        except (grpc.aio.AioRpcError, asyncio.TimeoutError) as error:
+            if isinstance(error, grpc.aio.AioRpcError) and error.code().name not in IN_DOUBT:
+                await self._found.put(error)
+        finally:
+            stream.cancel()
+            call.has_frame.set()  # whoever waits to send it finds that the call is over
+            del self._calls[call.address]
+        for name in [name for name, home in self._homes.items() if home is call]:
+            await self._place_anew(name)
+
+
+class Consumer(_Placed):
+    """A consumer of a group, over streams on all nodes; iterates over keys, each with a ConsumedEntry.
+    `credit` is how many entries a node may send ahead; the options are the fields of ConsumeOpen."""
+
+    def __init__(self, client: Slotcast, keys: Sequence[bytes], *, credit: int = 512, **options):
+        opening = ConsumeRequest(open={**options, "heartbeat": HEARTBEAT}, credit={"entries": credit})
+        super().__init__(client, keys, GroupServiceStub, "Consume", opening)
+        self._tokens = dict.fromkeys(keys, b"")
+        self._tags = itertools.count(1)
+        self._acks: dict[int, tuple[ConsumeAck, asyncio.Future]] = {}
+        self._acking: set[tuple[bytes, str]] = set()
 
     async def __aexit__(self, *_: object) -> None:
         """Waits for what is acknowledged to be settled, then hangs up."""
         if self._acks:
-            await asyncio.wait([ack.settled for ack in self._acks.values()], timeout=10)
-        self._is_closed = True
-        tasks = [call.task for call in self._calls.values() if call.task]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.wait([settled for _, settled in self._acks.values()], timeout=PATIENCE_S)
+        await super().__aexit__()
 
-    async def __aiter__(self) -> AsyncIterator[Entry]:
-        while True:
-            found = await self._entries.get()
-            if isinstance(found, Exception):
-                raise found
-            call, entry = found
+    async def __aiter__(self) -> AsyncIterator[tuple[bytes, ConsumedEntry]]:
+        async for call, key, consumed in super().__aiter__():
             call.frame.credit.entries += 1
-            call.has_frame.set()
-            yield entry
+            yield key, consumed
 
-    def ack(self, entry: Entry) -> asyncio.Future:
-        """The entry is done with; sent again until that is settled. The future has 1, or 0 if it was before."""
-        frame = pb.ConsumeAck(tag=next(self._tags), key=entry.key, ids=[entry.id])
-        ack = self._acks[frame.tag] = _Ack(frame, asyncio.get_running_loop().create_future())
-        self._acking.add((entry.key, entry.id))
+    def ack(self, key: bytes, entry_id: str) -> asyncio.Future:
+        """An entry is done with; sent until that is settled. The future has 1, or 0 if it was before."""
+        ack, settled = ConsumeAck(tag=next(self._tags), key=key, ids=[entry_id]), asyncio.Future()
+        self._acks[ack.tag] = ack, settled
+        self._acking.add((key, entry_id))
         self._send(ack)
-        return ack.settled
+        return settled
 
-    def _send(self, ack: _Ack) -> None:
+    def _send(self, ack: ConsumeAck) -> None:
         """Sends an ack to where its stream is consumed; while that is nowhere, placing it will."""
-        home = self._homes.get(ack.frame.key)
-        if home is not None and not ack.settled.done():
-            home.frame.acks.append(ack.frame)
-            home.has_frame.set()
+        call = self._homes.get(ack.key)
+        if call is not None and ack.tag in self._acks:
+            call.frame.acks.append(ack)
 
-    def _place(self, key: bytes, address: str) -> None:
-        """Consumes a stream at a node, from its token on, and sends acks again that are open."""
-        if self._is_closed:
-            return
-        call = self._calls.get(address)
-        if call is None:
-            credit = pb.ConsumeCredit(entries=self._credit)
-            call = _Call(address, pb.ConsumeRequest(open=self._open, credit=credit))
-            self._calls[address] = call
-            call.task = asyncio.create_task(self._run(call))
-        self._homes[key] = call
-        call.keys.add(key)
-        if key in call.frame.remove:
-            call.frame.remove.remove(key)  # it came back before the node was told that it goes
-        else:
-            call.frame.add.add(key=key, resume_token=self._tokens[key])
-        for ack in self._acks.values():
-            if ack.frame.key == key:
-                self._send(ack)
-        call.has_frame.set()
+    def _add(self, frame: ConsumeRequest, key: bytes) -> None:
+        frame.add.add(key=key, resume_token=self._tokens[key])
+        frame.acks.extend(ack for ack, _ in self._acks.values() if ack.key == key)
 
-    def _leave(self, key: bytes, call: _Call) -> None:
-        call.keys.discard(key)
-        if self._homes.get(key) is call:
-            del self._homes[key]
-
-    def _place_later(self, key: bytes, seconds: float) -> None:
-        place = lambda: self._place(key, self._client.leader_of(key))  # noqa: E731
-        asyncio.get_running_loop().call_later(seconds, place)
-
-    async def _run(self, call: _Call) -> None:
-        """One call from its first frame to its end, after which its streams are placed anew."""
-        stream = GroupServiceStub(self._client.channel(call.address)).Consume()
-        writer = asyncio.create_task(call.write(stream))
-        try:
-            while True:
-                frame = await asyncio.wait_for(stream.read(), 2 * self._heartbeat)
-                if frame is grpc.aio.EOF:
-                    break
-                self._failures = 0
-                self._take(call, frame)
-        except grpc.aio.AioRpcError as error:
-            if not is_transient(error):
-                self._entries.put_nowait(error)
-        except asyncio.TimeoutError:
-            pass  # two heartbeats of silence: the node is gone
-        finally:
-            writer.cancel()
-            stream.cancel()
-            del self._calls[call.address]
-        self._client.forget(call.address)
-        self._failures += 1
-        for key in list(call.keys):
-            self._leave(key, call)
-            self._place_later(key, pause(self._failures))
-
-    def _take(self, call: _Call, frame: pb.ConsumeResponse) -> None:
-        for found in frame.entries:
-            if self._homes.get(found.key) is call:
-                self._tokens[found.key] = found.resume_token
-            for each in found.entries:
-                fields = [(field.name, field.value) for field in each.entry.fields]
-                entry = Entry(found.key, each.entry.id, fields, each.redelivered)
-                if (entry.key, entry.id) in self._acking:
+    async def _take(self, call: _Call, frame: ConsumeResponse) -> None:
+        for batch in frame.entries:
+            self._tries[batch.key], self._tokens[batch.key] = 0, batch.resume_token
+            for consumed in batch.entries:
+                if (batch.key, consumed.entry.id) in self._acking:
                     call.frame.credit.entries += 1  # done with; its ack is under way
                 else:
-                    self._entries.put_nowait((call, entry))
+                    await self._found.put((call, batch.key, consumed))
         for settled in frame.settled:
-            self._settle(call, settled)
+            if settled.tag in self._acks:  # else it was sent twice, and settled before
+                self._settle(settled, *self._acks[settled.tag])
         for ended in frame.ended:
-            if self._homes.get(ended.key) is not call:
-                continue  # it was placed elsewhere, since an ack was redirected
-            self._leave(ended.key, call)
-            if ended.HasField("redirect"):
-                self._place(ended.key, self._client.learn(ended.redirect.moved))
-            elif ended.error.HasField("retry_delay"):
-                self._client.forget(call.address)
-                self._place_later(ended.key, seconds_of(ended.error.retry_delay))
+            await self._place_anew(ended.key, ended.redirect.moved, ended.error)
+
+    def _settle(self, outcome: ConsumeSettled, ack: ConsumeAck, settled: asyncio.Future) -> None:
+        error = outcome.error
+        if outcome.HasField("redirect") or error.HasField("retry_delay") or error.code == "INDOUBT":
+            # Again, to where the stream is by then: that it moves is told by its end.
+            asyncio.get_running_loop().call_later(pause(0, error.retry_delay), self._send, ack)
+            return
+        del self._acks[ack.tag]
+        self._acking.discard((ack.key, ack.ids[0]))
+        if outcome.HasField("error") and not settled.done():
+            settled.set_exception(RuntimeError(error.text))
+        elif not settled.done():
+            settled.set_result(outcome.count)
+
+
+class Subscriber(_Placed):
+    """Subscriptions to sharded channels on all nodes; iterates over each SubscribeEvent that is a `message`,
+    or that one `started`: what came before may have been missed."""
+
+    def __init__(self, client: Slotcast, channels: Sequence[bytes]):
+        opening = SubscribeRequest(open={"heartbeat": HEARTBEAT})
+        super().__init__(client, channels, PubSubServiceStub, "Subscribe", opening)
+        self._found = asyncio.Queue(1024)  # when it is full, no more is read
+
+    def _add(self, frame: SubscribeRequest, channel: bytes) -> None:
+        frame.changes.add(kind=SUBSCRIPTION_KIND_SHARDED, subscribe=[channel])
+
+    async def _take(self, call: _Call, frame: SubscribeResponse) -> None:
+        for event in frame.events:
+            if event.HasField("moved"):
+                await self._place_anew(event.moved.channel, event.moved.moved)
+            elif event.HasField("refused"):
+                await self._place_anew(event.refused.name, event.refused.redirect.moved, event.refused.error)
             else:
-                self._entries.put_nowait(RuntimeError(ended.error.text))
-
-    def _settle(self, call: _Call, settled: pb.ConsumeSettled) -> None:
-        ack = self._acks.get(settled.tag)
-        if ack is None:
-            return  # settled already, when it was sent for the second time
-        key = ack.frame.key
-        if settled.HasField("redirect"):
-            if self._homes.get(key) is call:
-                self._leave(key, call)
-                call.frame.remove.append(key)
-                call.has_frame.set()
-                self._place(key, self._client.learn(settled.redirect.moved))
-        elif settled.error.HasField("retry_delay") or settled.error.code == "INDOUBT":
-            delay = seconds_of(settled.error.retry_delay) or BACKOFF_S[0]
-            asyncio.get_running_loop().call_later(delay, self._send, ack)
-        else:
-            del self._acks[settled.tag]
-            self._acking.discard((key, ack.frame.ids[0]))
-            if ack.settled.cancelled():
-                return
-            if settled.HasField("error"):
-                ack.settled.set_exception(RuntimeError(settled.error.text))
-            else:
-                ack.settled.set_result(settled.count)
-
-
-def seconds_of(duration: Duration) -> float:
-    return duration.seconds + duration.nanos / 1e9
+                self._tries[event.started.name or event.message.channel] = 0
+                await self._found.put(event)

@@ -1,5 +1,6 @@
 // What every client promises, proved of each in turn: the program of the language appends to streams of all shards and
-// consumes them, while the leaders it talks to are killed one after the other.
+// consumes them, publishes on channels of all shards and listens to them, while the leaders it talks to are
+// killed, paused and stopped one after the other.
 //
 // SLOTCAST_CONTRACT_KILLS and SLOTCAST_CONTRACT_RATE (entries a second) make it large, SLOTCAST_CONTRACT_ONLY names
 // one language.
@@ -7,32 +8,44 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { slotOf } from '../../src/base/slot.ts'
 import { LocalCluster } from '../chaos/cluster.ts'
-import { Connection, listOf } from '../chaos/connection.ts'
-import { LANGUAGES, type Language } from './languages.ts'
-import { Program, type StreamTale } from './program.ts'
+import { checkChannels, checkStreams } from './check.ts'
+import { type Fault, KILLED, PAUSED, STOPPED } from './fault.ts'
+import type { Language } from './languages/language.ts'
+import { LANGUAGES } from './languages.ts'
+import { namesOfShards } from './names.ts'
+import { Program } from './program.ts'
 
 const {
   SLOTCAST_CONTRACT_KILLS: KILLS_WANTED = '1',
   SLOTCAST_CONTRACT_RATE: RATE_WANTED = '300',
   SLOTCAST_CONTRACT_ONLY: ONLY,
 } = process.env
-const KILLS = Number(KILLS_WANTED)
 const RATE = Number(RATE_WANTED)
-const STREAMS_A_SHARD = 2
+const FAULTS: readonly Fault[] = [
+  ...Array.from({ length: Number(KILLS_WANTED) }, () => KILLED),
+  PAUSED,
+  STOPPED,
+]
+/** Of each, streams and channels. */
+const NAMES_A_SHARD = 2
 const GROUP = 'contract'
-/** Between two kills: all is well again, and the load goes on. */
-const REST_MS = 1_500
-/** How soon every stream must go on after a kill: an election and two heartbeats take less than 5 s. */
+/** How much must go on after a fault, of each stream and of each channel. */
+const ENTRIES_MORE = 5
+const MESSAGES_MORE = 2
+/** Between two faults: all is well again, and the load goes on. */
+const REST_MS = 1_000
+/** How soon everything must go on after a fault: an election and two heartbeats take less than 5 s. */
 const RECOVERY_MS_MAX = 20_000
+/** A node that came back is given its shards again once it was up for 3 s, one shard a second. */
+const HOME_MS_MAX = 30_000
 const DRAIN_MS_MAX = 60_000
-const ASK_MS = 10_000
-const STORY_MS_MAX = 120_000 + KILLS * 40_000
+const MESSAGE_MS_MAX = 5_000
+const STORY_MS_MAX = 120_000 + FAULTS.length * 60_000
 
 for (const language of LANGUAGES) {
   const isOther = ONLY !== undefined && ONLY !== language.name
-  test(`a client in ${language.name} gets on while leaders are killed`, {
+  test(`a client in ${language.name} gets on while leaders are killed, paused and stopped`, {
     timeout: STORY_MS_MAX,
     skip: isOther ? 'another was asked for' : language.missing(),
   }, async t => {
@@ -46,100 +59,86 @@ async function story(
   language: Language,
   note: (line: string) => void,
 ): Promise<void> {
-  const keys = await keysOfShards(cluster)
+  const streams = await namesOfShards(cluster, 'stream', NAMES_A_SHARD)
+  const channels = await namesOfShards(cluster, 'channel', NAMES_A_SHARD)
   const addresses = cluster.nodes.map(({ number }) => cluster.grpcAddress(number)).join(',')
-  const words = [...language.command, addresses, keys.join(','), GROUP, String(RATE)]
-  const program = new Program(words, keys)
+  const words = [addresses, streams.join(','), channels.join(','), GROUP, String(RATE)]
+  const program = new Program(language.name, [...language.command, ...words], streams, channels)
   try {
-    await program.until('work on every stream', RECOVERY_MS_MAX, movedOn(program, 5))
-    for (let kill = 0; kill < KILLS; kill += 1) {
-      const leader = await cluster.leaderOf(keys[kill % keys.length] ?? '')
-      const since = performance.now()
-      await cluster.node(leader).kill()
-      await program.until(
-        `streams after the death of n${leader}`,
-        RECOVERY_MS_MAX,
-        movedOn(program, 5),
-      )
-      note(
-        `n${leader} killed: every stream went on ${Math.round(performance.now() - since)} ms later`,
-      )
-      cluster.node(leader).start()
-      await cluster.awaitReady([leader])
+    await program.until('work on everything', RECOVERY_MS_MAX, movedOn(program))
+    const since = performance.now()
+    for (const [i, fault] of FAULTS.entries()) {
+      const key = streams[(i * NAMES_A_SHARD) % streams.length] ?? ''
+      note(await happen(cluster, program, fault, key))
       await sleep(REST_MS)
     }
     program.say('stop')
+    const seconds = (performance.now() - since) / 1_000
     await program.until('the end of appending', DRAIN_MS_MAX, () => program.hasStopped)
-    await check(cluster, program)
+    await checkChannels(program, MESSAGE_MS_MAX)
+    await checkStreams(cluster, program, GROUP, DRAIN_MS_MAX)
     await program.ends(DRAIN_MS_MAX)
     assert.deepEqual(program.faults, [])
     assert.ok((program.redirects ?? 0) > 0, 'redirects were followed')
-    note(`${sum(program, tale => tale.appended.size)} entries, ${program.redirects} redirects`)
+    note(summary(program, seconds))
   } finally {
     program.kill()
   }
 }
 
-/** What the cluster holds, and what the program told of it. */
-async function check(cluster: LocalCluster, program: Program): Promise<void> {
-  for (const [key, tale] of program.streams) {
-    const connection = await Connection.open(cluster.respPort(await cluster.leaderOf(key)))
-    const rows = listOf(await connection.ask(['XRANGE', key, '-', '+'], ASK_MS)).map(listOf)
-    const held = new Map(rows.map(([id, fields]) => [String(id), String(listOf(fields ?? [])[1])]))
-    const values = [...held.values()]
-    assert.equal(
-      new Set(values).size,
-      values.length,
-      `${key}: an append that was repeated was done twice`,
-    )
-    for (const [value, id] of tale.appended)
-      assert.equal(held.get(id), value, `${key}: ${value} was lost`)
-    assert.equal(held.size, tale.appended.size, `${key}: entries that nobody was told of`)
-
-    const isDone = () =>
-      [...held.keys()].every(id => tale.processed.has(id) && tale.settled.has(id))
-    await program.until(`every entry of ${key} processed and settled`, DRAIN_MS_MAX, isDone)
-    assert.equal(tale.processed.size, held.size, `${key}: entries that the stream does not have`)
-    for (const [id, count] of tale.acknowledged)
-      assert.ok(count <= 1, `${key} ${id}: acked ${count} times`)
-    const pending = listOf(await connection.ask(['XPENDING', key, GROUP], ASK_MS))
-    assert.equal(pending[0], 0, `${key}: nothing is pending`)
-    connection.close()
+/** A fault of the leader of `key`, until it leads again: then another has stepped down for it, and lives. */
+async function happen(
+  cluster: LocalCluster,
+  program: Program,
+  fault: Fault,
+  key: string,
+): Promise<string> {
+  const number = await cluster.leaderOf(key)
+  const node = cluster.node(number)
+  const what = `n${number} ${fault.name}`
+  const since = performance.now()
+  await fault.strike(node)
+  await program.until(`${what}: everything goes on`, RECOVERY_MS_MAX, movedOn(program))
+  const wentOnMs = performance.now() - since
+  fault.heal(node)
+  await cluster.awaitReady([number])
+  const home = performance.now() + HOME_MS_MAX
+  while ((await cluster.leaderOf(key)) !== number) {
+    if (performance.now() > home) throw new Error(`${what}: it does not lead ${key} again`)
+    await sleep(50)
   }
+  const back = performance.now()
+  await program.until(`${what}: all goes on when it is back`, RECOVERY_MS_MAX, movedOn(program))
+  const backMs = performance.now() - back
+  return `${what}: all went on ${Math.round(wentOnMs)} ms later, and ${Math.round(backMs)} ms after it led again`
 }
 
-/** Holds once every stream has `more` entries that were appended and processed from now on. */
-function movedOn(program: Program, more: number): () => boolean {
-  const from = [...program.streams.values()].map(tale => ({
-    tale,
-    appended: tale.appended.size,
-    processed: tale.processed.size,
-  }))
-  return () =>
-    from.every(
-      ({ tale, appended, processed }) =>
-        tale.appended.size >= appended + more && tale.processed.size >= processed + more,
-    )
+/** Holds once every stream has entries that were appended and processed from now on, every channel messages. */
+function movedOn(program: Program): () => boolean {
+  const streams = [...program.streams.values()].map(tale => {
+    const [appended, processed] = [tale.appended.size, tale.processed.size]
+    return () =>
+      tale.appended.size >= appended + ENTRIES_MORE &&
+      tale.processed.size >= processed + ENTRIES_MORE
+  })
+  const channels = [...program.channels.values()].map(tale => {
+    const heard = tale.heard
+    return () => tale.heard >= heard + MESSAGES_MORE
+  })
+  return () => [...streams, ...channels].every(hasMore => hasMore())
 }
 
-function sum(program: Program, of: (tale: StreamTale) => number): number {
-  return [...program.streams.values()].reduce((total, tale) => total + of(tale), 0)
-}
-
-/** Some keys of every shard. */
-async function keysOfShards(cluster: LocalCluster): Promise<string[]> {
-  const connection = await Connection.open(cluster.respPort(1))
-  const ranges = listOf(await connection.ask(['CLUSTER', 'SLOTS'], ASK_MS)).map(range =>
-    listOf(range).slice(0, 2).map(Number),
-  )
-  connection.close()
-  const found = ranges.map(() => [] as string[])
-  for (let i = 0; found.some(keys => keys.length < STREAMS_A_SHARD); i += 1) {
-    const key = `stream${i}`
-    const slot = slotOf(Buffer.from(key))
-    const range = ranges.findIndex(([first = 0, last = 0]) => first <= slot && slot <= last)
-    const keys = found[range]
-    if (keys !== undefined && keys.length < STREAMS_A_SHARD) keys.push(key)
-  }
-  return found.flat()
+function summary(program: Program, seconds: number): string {
+  const streams = [...program.streams.values()]
+  const channels = [...program.channels.values()]
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
+  const appended = sum(streams.map(tale => tale.appended.size))
+  return [
+    `${appended} entries (${Math.round(appended / seconds)} a second)`,
+    `${sum(streams.map(tale => sum([...tale.processed.values()]) - tale.processed.size))} came again`,
+    `${sum(channels.map(tale => tale.heard))} messages`,
+    `${sum(channels.map(tale => tale.missed))} missed`,
+    `${sum(channels.map(tale => tale.subscriptions))} subscriptions to ${channels.length} channels`,
+    `${program.redirects} redirects`,
+  ].join(', ')
 }
