@@ -449,7 +449,7 @@ const broker: readonly Planted[] = [
         to: 'if (found.term < 0) {',
       },
     ],
-    caughtBy: { seeds: '1..120' },
+    caughtBy: { seeds: '1..300' },
   },
   {
     name: 'in-doubt-is-not-done',
