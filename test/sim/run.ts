@@ -180,6 +180,7 @@ class Run {
     scheduler.tell(0, `healing; stays broken: ${broken.join(', ') || 'nothing'}`)
     links.knobs = CALM
     links.heal()
+    let isAnyCutOff = false
     for (const machine of machines) {
       machine.mendDisk()
       machine.process?.resume()
@@ -190,6 +191,7 @@ class Run {
         this.#cluster.crash(machine.id, 'power')
       } else if (!machine.wiped) {
         machine.abandoned = true
+        isAnyCutOff = true
         network.partition(
           [machine.id],
           this.#cluster.nodes.filter(node => node !== machine.id),
@@ -199,8 +201,10 @@ class Run {
     network.heal(this.#whole())
     const from = (scheduler.now + CALM_AFTER) / 1000
     const { stage } = this.#cast
-    // Where a client sends many at once, an answer waits for those before it.
-    if (this.#knobs.actors.depth === 1) stage.calmFrom = Math.min(stage.calmFrom, from)
+    // Where a client sends many at once, an answer waits for those before it. Who asks a node
+    // that is cut off waits until that one gives up.
+    if (this.#knobs.actors.depth === 1 && !isAnyCutOff)
+      stage.calmFrom = Math.min(stage.calmFrom, from)
   }
 
   /** Nodes that must work again. */
