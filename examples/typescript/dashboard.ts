@@ -1,4 +1,5 @@
-// A dashboard: every viewer sees every event, and goes on where it was when a node dies.
+// A dashboard: every viewer sees every event, and goes on where it was when a node dies. Alerts are of use only now: they
+// are published, kept nowhere, and a viewer that may have missed some is told so.
 //
 //   node examples/typescript/dashboard.ts 127.0.0.1:7101 [seconds]
 
@@ -16,13 +17,25 @@ async function view(name: string): Promise<void> {
   console.log(`${name} saw ${seen} events`)
 }
 
-const viewing = ['left screen', 'right screen'].map(view)
+const alerts = client.subscribe({ patterns: ['alerts:*'], signal: end })
+async function watch(): Promise<void> {
+  let shown = 0
+  for await (const alert of alerts) {
+    if (alert.type === 'gap') console.log('alerts may be missing: look at the whole state again')
+    else shown += 1
+  }
+  console.log(`${shown} alerts shown`)
+}
+
+const viewing = [...['left screen', 'right screen'].map(view), watch()]
+await alerts.ready
 let written = 0
 const quiet = Date.now() + Number(seconds) * 1_000 - 1_000
 while (Date.now() < quiet) {
   const stream = streams[written % streams.length] as string
   // About the last ten thousand are kept.
   await client.streams.append(stream, { n: written }, { maxLength: 10_000 })
+  if (written % 100 === 0) await client.publish('alerts:load', `${written} events`)
   written += 1
   await sleep(5)
 }

@@ -3,15 +3,25 @@
 import { factsOf, slotOfKey } from './command-facts.ts'
 import { type ConsumeOptions, Consumer } from './consume/consumer.ts'
 import { DeadlineError } from './errors.ts'
-import type { ExecuteOptions, Executor } from './executor.ts'
+import type { CallOptions, ExecuteOptions, Executor } from './executor.ts'
 import { type ClientOptions, type Settings, settingsOf } from './options.ts'
+import type { Atlas } from './routes/atlas.ts'
 import type { Word } from './session/call.ts'
 import { Dispatcher, type Stats } from './session/dispatcher.ts'
 import type { Value } from './session/value.ts'
+import type { ChannelName, SubscribeOptions } from './subscribe/options.ts'
+import { Subscription } from './subscribe/subscription.ts'
 import { type TailEntry, type TailOptions, tail } from './tail.ts'
 import { Groups } from './typed/groups.ts'
 import { Keys } from './typed/keys.ts'
 import { Lists } from './typed/lists.ts'
+import {
+  type Publication,
+  type PublishOptions,
+  type PublishOutcome,
+  publish,
+  publishBatch,
+} from './typed/publish.ts'
 import { Sets } from './typed/sets.ts'
 import { Streams } from './typed/streams.ts'
 import { Strings } from './typed/strings.ts'
@@ -27,13 +37,23 @@ export class Client implements Executor {
   readonly strings: Strings
   readonly #settings: Settings
   readonly #dispatcher: Dispatcher
-  readonly #consumers = new Set<Consumer>()
+  readonly #atlas: Atlas
+  readonly #readers = new Set<{ stop(): Promise<void> }>()
 
   /** Made by `connect`. */
   constructor(settings: Settings) {
     this.#settings = settings
     this.#dispatcher = new Dispatcher(settings)
-    this.#dispatcher.topology.start()
+    const { cache, topology } = this.#dispatcher
+    this.#atlas = {
+      addresses: () => cache.addresses,
+      leaderOf: slot => cache.leaderOf(slot),
+      redirect: moved => cache.redirect(moved),
+      refresh: () => topology.refresh(),
+      suspect: address => topology.suspect(address),
+      onTopology: listener => this.#dispatcher.onTopology(listener),
+    }
+    topology.start()
     const { propagator, isNamed, producerId } = settings
     this.streams = new Streams(
       this,
@@ -88,18 +108,33 @@ export class Client implements Executor {
 
   /** A consumer of a group over any streams: every entry goes to one of the group. */
   consume(options: ConsumeOptions): Consumer {
-    const { cache, topology } = this.#dispatcher
-    const atlas = {
-      leaderOf: (slot: number) => cache.leaderOf(slot),
-      redirect: cache.redirect.bind(cache),
-      refresh: () => topology.refresh(),
-      onTopology: (listener: () => void) => this.#dispatcher.onTopology(listener),
-    }
-    const consumer = new Consumer(atlas, this.#settings, options, () =>
-      this.#consumers.delete(consumer),
-    )
-    this.#consumers.add(consumer)
+    // One that is aborted already ends before it is known here.
+    const ended = (): void => queueMicrotask(() => this.#readers.delete(consumer))
+    const consumer = new Consumer(this.#atlas, this.#settings, options, ended)
+    this.#readers.add(consumer)
     return consumer
+  }
+
+  /** Messages of channels, patterns and sharded channels from now on, and gaps where messages are missing. */
+  subscribe(options: SubscribeOptions): Subscription {
+    const { credentials } = this.#settings
+    const ended = (): void => queueMicrotask(() => this.#readers.delete(subscription))
+    const subscription = new Subscription(this.#atlas, credentials, options, ended)
+    this.#readers.add(subscription)
+    return subscription
+  }
+
+  /** Publishes a message, at most once. @returns subscriptions of the node that it was published on that got it */
+  publish(channel: ChannelName, payload: Word, options: PublishOptions = {}): Promise<number> {
+    return publish(this, channel, payload, options)
+  }
+
+  /** Publishes messages in one go, in order, each with an outcome of its own. */
+  publishBatch(
+    items: readonly Publication[],
+    options: CallOptions = {},
+  ): Promise<PublishOutcome[]> {
+    return publishBatch(this, items, options)
   }
 
   /** All entries of streams as they come, for each who reads. */
@@ -112,9 +147,9 @@ export class Client implements Executor {
     return this.#dispatcher.stats
   }
 
-  /** Stops consumers, which settles their acks; calls that are not answered fail. */
+  /** Stops subscriptions and consumers, which settles their acks; calls that are not answered fail. */
   async close(): Promise<void> {
-    await Promise.all([...this.#consumers].map(consumer => consumer.stop()))
+    await Promise.all([...this.#readers].map(reader => reader.stop()))
     this.#dispatcher.close()
   }
 }

@@ -71,12 +71,21 @@ export class FencedError extends SlotcastError {
   }
 }
 
-/** The client was closed. */
+/** Messages of a subscription came faster than they were taken, and it was not to wait. */
+export class SlowSubscriberError extends SlotcastError {
+  override readonly name = 'SlowSubscriberError'
+
+  constructor(limit: number) {
+    super('SLOWSUBSCRIBER', `${limit} bytes of messages wait already`, true)
+  }
+}
+
+/** The client, or this part of it, was closed. */
 export class ClosedError extends SlotcastError {
   override readonly name = 'ClosedError'
 
-  constructor() {
-    super('CLOSED', 'the client is closed', false)
+  constructor(what = 'the client') {
+    super('CLOSED', `${what} is closed`, false)
   }
 }
 

@@ -27,6 +27,7 @@ test('every example does what it says', { timeout: 120_000 }, async () => {
     const events = /(\d+) events written/.exec(dashboard)?.[1]
     assert.ok(Number(events) > 0, dashboard)
     assert.equal(dashboard.match(new RegExp(`saw ${events} events`, 'g'))?.length, 2, dashboard)
+    assert.match(dashboard, /[1-9]\d* alerts shown/)
     const [, measured, stored] = /(\d+) measured, (\d+) stored/.exec(sensors) ?? []
     assert.ok(Number(measured) > 0 && /died with 20/.test(sensors), sensors)
     assert.equal(stored, measured, sensors)

@@ -30,6 +30,8 @@ export class ConsumeCall {
   readonly owed = new Set<bigint>()
   /** Entries that the node may send, or has sent and the application has not done with. */
   granted = 0
+  /** The same in bytes, if they are counted. */
+  grantedBytes = 0
   /** The node delivers nothing any more. */
   isLeaving = false
   readonly #host: ConsumeCallHost
@@ -75,10 +77,14 @@ export class ConsumeCall {
     this.touch()
   }
 
-  grant(entries: number): void {
+  grant(entries: number, bytes: number): void {
     this.granted += entries
-    const before = this.#frame.credit?.entries ?? 0n
-    this.#frame.credit = { entries: before + BigInt(entries), bytes: 0n }
+    this.grantedBytes += bytes
+    const before = this.#frame.credit
+    this.#frame.credit = {
+      entries: (before?.entries ?? 0n) + BigInt(entries),
+      bytes: (before?.bytes ?? 0n) + BigInt(bytes),
+    }
     this.#isDirty = true
   }
 
@@ -88,6 +94,13 @@ export class ConsumeCall {
     if (deed === 'ack') this.#frame.acks.push({ tag, key, ids })
     else if (deed === 'touch') this.#frame.claims.push({ tag, key, ids, minIdle: undefined })
     else this.#frame.nacks.push({ tag, key, ids, mode: MODES[deed] })
+  }
+
+  /** The application is done with an entry, or never had it. */
+  giveBack(bytes: number): void {
+    this.granted -= 1
+    this.grantedBytes -= bytes
+    this.schedule()
   }
 
   /** There is something to say with the end of the turn. */

@@ -9,12 +9,12 @@ import type {
   ConsumeEnded,
   ConsumeResponse,
 } from '../../gen/slotcast/v1/consume.ts'
-import type { SlotMoved } from '../../gen/slotcast/v1/topology.ts'
 import { slotOfKey } from '../command-facts.ts'
 import { Entry } from '../entry.ts'
 import { ClosedError, ReplyError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import { contextOf } from '../propagator.ts'
+import type { Atlas } from '../routes/atlas.ts'
 import { fullJitter } from '../routes/backoff.ts'
 import { Fifo } from '../session/fifo.ts'
 import { ConsumeCall, type ConsumeCallHost } from './consume-call.ts'
@@ -29,14 +29,8 @@ const AGAIN_BASE_MS = 50
 const AGAIN_CAP_MS = 1_000
 /** Credit of a call for each of its streams, at least: an idle stream holds one. */
 const CREDIT_A_STREAM = 2
-
-/** What a consumer asks of the client. */
-export interface Atlas {
-  leaderOf(slot: number): string
-  redirect(moved: SlotMoved | undefined): boolean
-  refresh(): void
-  onTopology(listener: () => void): () => void
-}
+/** An entry beside its names and values, as ConsumeCredit has it. */
+const ENTRY_BYTES = 32
 
 type Stream = {
   readonly name: string
@@ -183,9 +177,13 @@ export class Consumer implements AsyncIterable<Delivery>, ConsumeCallHost, Deliv
       for (const { tag, batch } of this.#ledger.take(name, now)) call.tell(tag, stream.key, batch)
     }
     if (call.isLeaving || this.#stopped !== null) return
-    const share = Math.ceil((this.#plan.credit * call.streams.size) / this.#streams.size)
-    const missing = Math.max(share, call.streams.size * CREDIT_A_STREAM) - call.granted
-    if (missing > 0) call.grant(missing)
+    const { credit, creditBytes } = this.#plan
+    const part = call.streams.size / this.#streams.size
+    const share = Math.max(Math.ceil(credit * part), call.streams.size * CREDIT_A_STREAM)
+    const missing = Math.max(0, share - call.granted)
+    const missingBytes =
+      creditBytes === 0 ? 0 : Math.max(0, Math.ceil(creditBytes * part) - call.grantedBytes)
+    if (missing + missingBytes > 0) call.grant(missing, missingBytes)
   }
 
   received(call: ConsumeCall, frame: ConsumeResponse): void {
@@ -205,6 +203,7 @@ export class Consumer implements AsyncIterable<Delivery>, ConsumeCallHost, Deliv
     this.#leaving.delete(call)
     for (const tag of call.owed) this.#ledger.repeat(tag, 0)
     call.owed.clear()
+    this.#atlas.suspect(call.address)
     this.#atlas.refresh()
   }
 
@@ -266,8 +265,7 @@ export class Consumer implements AsyncIterable<Delivery>, ConsumeCallHost, Deliv
     const id = found.entry?.id ?? ''
     if (stream.held.has(id) || this.#stopped !== null) {
       // It is in the application's hands already, or nobody takes it any more.
-      call.granted -= 1
-      call.schedule()
+      call.giveBack(this.#bytesOf(found.entry?.fields.flatMap(({ name, value }) => [name, value])))
       if (this.#stopped !== null && !this.#isClosed && !this.#plan.open.noAck)
         void this.#ledger.add(stream.key.toString('latin1'), 'nack-silent', id)
       return
@@ -298,9 +296,13 @@ export class Consumer implements AsyncIterable<Delivery>, ConsumeCallHost, Deliv
     const stream = this.#streams.get(Buffer.from(delivery.stream).toString('latin1'))
     const call = stream?.held.get(delivery.id)
     stream?.held.delete(delivery.id)
-    if (call === undefined) return
-    call.granted -= 1
-    call.schedule()
+    call?.giveBack(this.#bytesOf(delivery.entry.fields))
+  }
+
+  /** What an entry costs of the credit in bytes, as nodes count it. */
+  #bytesOf(fields: readonly Buffer[] = []): number {
+    if (this.#plan.creditBytes === 0) return 0
+    return fields.reduce((sum, bytes) => sum + bytes.length, ENTRY_BYTES)
   }
 
   #tell(event: Parameters<NonNullable<ConsumeOptions['onEvent']>>[0]): void {

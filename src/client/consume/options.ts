@@ -25,6 +25,8 @@ export type ConsumeOptions = {
   readonly streams: readonly string[]
   /** Entries in the hands of the application and on their way, at most. Default: 256. */
   readonly credit?: number
+  /** Bytes of the same, about; one entry may cross the line. Default: not counted. */
+  readonly creditBytes?: number
   /** Take over what anybody of the group has had pending for so long. Default: never. */
   readonly claimMinIdleMs?: number
   /** Entries are done with as they are delivered: at most once. */
@@ -43,6 +45,8 @@ export type ConsumeOptions = {
 export type ConsumePlan = {
   readonly open: ConsumeOpen
   readonly credit: number
+  /** 0: not counted. */
+  readonly creditBytes: number
   readonly heartbeatMs: number
   readonly stopMs: number
 }
@@ -53,7 +57,9 @@ export function planOf(options: ConsumeOptions): ConsumePlan {
   if (streams.length === 0 || new Set(streams).size < streams.length)
     throw new UsageError('streams must be at least one, each once')
   if (!(credit >= 1)) throw new UsageError('credit must be at least 1')
-  const { createFrom = '0' } = options
+  const { createFrom = '0', creditBytes } = options
+  if (creditBytes !== undefined && !(creditBytes >= 1))
+    throw new UsageError('creditBytes must be at least 1')
   return {
     open: {
       group: Buffer.from(group),
@@ -64,6 +70,7 @@ export function planOf(options: ConsumeOptions): ConsumePlan {
       heartbeat: durationOf(heartbeatMs),
     },
     credit,
+    creditBytes: Math.floor(creditBytes ?? 0),
     heartbeatMs,
     stopMs: options.stopMs ?? 5_000,
   }

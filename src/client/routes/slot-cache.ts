@@ -40,6 +40,18 @@ export class SlotCache {
     const epoch = Number(topology.configEpoch)
     if (epoch < this.#epoch) return false
     const addresses = new Map(topology.nodes.map(node => [node.nodeId, addressOf(node.grpc)]))
+    this.#addresses = [...addresses.values()].filter(address => address !== '')
+    if (
+      epoch === this.#epoch &&
+      topology.shards.every(({ shardId }) => this.#shards.has(shardId))
+    ) {
+      // The same slots: only leaders are news.
+      for (const { shardId, leaderNodeId } of topology.shards) {
+        const shard = this.#shards.get(shardId)
+        if (shard !== undefined) shard.leader = addresses.get(leaderNodeId) ?? ''
+      }
+      return true
+    }
     const shards = new Map<number, Shard>()
     const bySlot: Shard[] = new Array(SLOT_COUNT).fill(UNKNOWN)
     for (const { shardId, leaderNodeId, ranges } of topology.shards) {
@@ -50,7 +62,6 @@ export class SlotCache {
     this.#epoch = epoch
     this.#shards = shards
     this.#bySlot = bySlot
-    this.#addresses = [...addresses.values()].filter(address => address !== '')
     return true
   }
 

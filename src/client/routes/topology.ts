@@ -1,7 +1,9 @@
 // Keeps the slot cache fresh: one node at a time pushes the map to us, and another is asked once when it seems to be wrong.
 //
-// Every attempt after a failure waits a jittered while, so that two thousand clients of a node that died ask the
-// others over seconds and not at once; and however many calls find a route missing, one question is under way.
+// Who is pushed the map waits for that: a leader that is missing is told as soon as there is one, and whoever asks before
+// learns nothing. Every attempt after a failure, and every question after another, waits a jittered while, longer each time,
+// so that two thousand clients of a node that died ask the others over seconds and not at once; and however many calls find
+// a route missing, one question is under way.
 
 import type { ChannelCredentials, Client, ClientReadableStream } from '@grpc/grpc-js'
 import {
@@ -16,9 +18,14 @@ import type { SlotCache } from './slot-cache.ts'
 
 const WATCH_BASE_MS = 200
 const WATCH_CAP_MS = 5_000
-/** Between two questions of one client. */
+const PATIENCE_DOUBLINGS = 3
+/** Between two questions of one client, longer with each. */
 const ASK_BASE_MS = 250
 const ASK_CAP_MS = 4_000
+/** Without questions for so long, the next is a first one again. */
+const ASK_FORGET_MS = 10_000
+/** How long whoever is pushed the map leaves it at that, at least, and as much again at random. */
+const PUSHED_MS = 500
 
 export type TopologyOptions = {
   readonly seeds: readonly string[]
@@ -35,6 +42,7 @@ type Source = { readonly address: string; end(): void }
 export class TopologyWatch {
   readonly #options: TopologyOptions
   readonly #cache: SlotCache
+  readonly #counts: { questions: number; watches: number }
   readonly #changed: () => void
   #watched: Source | null = null
   #watchTimer: NodeJS.Timeout | null = null
@@ -42,15 +50,24 @@ export class TopologyWatch {
   #isAsking = false
   #asks = 0
   #askNotBefore = 0
+  #askedAt = 0
+  /** The node that pushes the map has told it. */
+  #isPushed = false
   #askTimer: NodeJS.Timeout | null = null
   #isClosed = false
   /** Why the last attempt to watch failed. */
   lastError: Error | null = null
 
   /** @param changed told after each map that was taken over */
-  constructor(options: TopologyOptions, cache: SlotCache, changed: () => void) {
+  constructor(
+    options: TopologyOptions,
+    cache: SlotCache,
+    counts: { questions: number; watches: number },
+    changed: () => void,
+  ) {
     this.#options = options
     this.#cache = cache
+    this.#counts = counts
     this.#changed = changed
   }
 
@@ -66,7 +83,10 @@ export class TopologyWatch {
   /** A route is missing, or seems to be wrong: asks a node once, other than the one that watches if there is one. */
   refresh(): void {
     if (this.#isClosed || this.#isAsking || this.#askTimer !== null) return
-    const wait = this.#askNotBefore - performance.now()
+    const now = performance.now()
+    if (now - this.#askedAt > ASK_FORGET_MS) this.#asks = 0
+    const patience = this.#isPushed ? PUSHED_MS * (1 + this.#options.chance()) : 0
+    const wait = Math.max(this.#askNotBefore - now, patience)
     if (wait <= 0) this.#ask()
     else
       this.#askTimer = setTimeout(() => {
@@ -90,6 +110,7 @@ export class TopologyWatch {
   }
 
   #watch(address: string): void {
+    this.#counts.watches += 1
     const client = this.#dial(address)
     const { path, responseDeserialize } = ClusterServiceService.watchTopology
     const stream: ClientReadableStream<WatchTopologyResponse> = client.makeServerStreamRequest(
@@ -113,13 +134,18 @@ export class TopologyWatch {
     }
     const first = setTimeout(
       () => lost(new Error(`${address} does not tell the map`)),
-      this.#options.silenceMs,
+      // Who is overloaded is given more time with each attempt.
+      this.#options.silenceMs * 2 ** Math.min(this.#failures, PATIENCE_DOUBLINGS),
     )
     this.#watched = source
     stream.on('data', ({ topology }: WatchTopologyResponse) => {
       if (!isOurs() || topology === undefined) return
       clearTimeout(first)
       this.#failures = 0
+      this.#isPushed = true
+      // If that does not answer it, it is asked again.
+      if (this.#askTimer !== null) clearTimeout(this.#askTimer)
+      this.#askTimer = null
       this.#take(topology)
     })
     stream.on('error', lost)
@@ -130,6 +156,7 @@ export class TopologyWatch {
     const gone = this.#watched?.address ?? ''
     this.#watched?.end()
     this.#watched = null
+    this.#isPushed = false
     this.lastError = error
     if (this.#isClosed) return
     const wait = fullJitter(this.#failures, WATCH_BASE_MS, WATCH_CAP_MS, this.#options.chance)
@@ -141,6 +168,7 @@ export class TopologyWatch {
   }
 
   #ask(): void {
+    this.#counts.questions += 1
     this.#isAsking = true
     const client = this.#dial(this.#pick(this.address))
     const { path, responseDeserialize } = ClusterServiceService.getTopology
@@ -152,10 +180,14 @@ export class TopologyWatch {
       responseDeserialize,
       {},
       { deadline },
-      (error: Error | null, response?: GetTopologyResponse) => {
+      (_error: Error | null, response?: GetTopologyResponse) => {
         client.close()
         this.#isAsking = false
-        this.#asks = error === null ? 0 : this.#asks + 1
+        // A map in which everything is led was worth the question: a node that was only slow is found again soon.
+        const shards = response?.topology?.shards ?? []
+        const isWhole = shards.length > 0 && shards.every(({ leaderNodeId }) => leaderNodeId !== '')
+        this.#asks = isWhole ? 0 : this.#asks + 1
+        this.#askedAt = performance.now()
         // Half of the time is fixed: whoever keeps asking must not be lucky each time.
         const base = ASK_BASE_MS / 2
         const jitter = fullJitter(this.#asks, ASK_BASE_MS, ASK_CAP_MS, this.#options.chance)

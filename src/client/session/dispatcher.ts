@@ -58,13 +58,25 @@ export type Request = {
   readonly windowKey: string
 }
 
-export type Stats = { sent: number; redirects: number; retries: number; lost: number }
+export type Stats = {
+  sent: number
+  redirects: number
+  retries: number
+  /** Connections that broke. */
+  lost: number
+  /** Questions for the map, and nodes that were asked to push it. */
+  questions: number
+  watches: number
+}
 
 export class Dispatcher implements NodeHost {
   readonly cache = new SlotCache()
   readonly topology: TopologyWatch
   readonly producerEpoch: number
-  readonly stats: Stats = { sent: 0, redirects: 0, retries: 0, lost: 0 }
+  readonly stats: Stats = {
+    ...{ sent: 0, redirects: 0, retries: 0, lost: 0 },
+    ...{ questions: 0, watches: 0 },
+  }
   readonly #settings: Settings
   readonly #chance: Chance
   readonly #nodes = new Map<string, Node>()
@@ -88,7 +100,7 @@ export class Dispatcher implements NodeHost {
     this.#budget = new RetryBudget(settings.retriesPerSecond, performance.now())
     this.#parking = new Parking(TICK_MS, () => this.#release())
     this.#deadlines = new Deadlines(call => this.#expire(call))
-    this.topology = new TopologyWatch({ ...settings, chance }, this.cache, () => {
+    this.topology = new TopologyWatch({ ...settings, chance }, this.cache, this.stats, () => {
       for (const listener of this.#listeners) listener()
       this.#release()
     })

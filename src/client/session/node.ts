@@ -4,19 +4,28 @@
 import { type ChannelCredentials, Client, credentials } from '@grpc/grpc-js'
 import { type Chance, fullJitter } from '../routes/backoff.ts'
 import type { Call } from './call.ts'
-import { type SessionHost, type SessionLimits, SessionStream } from './session-stream.ts'
+import {
+  type Patience,
+  type SessionHost,
+  type SessionLimits,
+  SessionStream,
+} from './session-stream.ts'
 
 /** Sessions for blocking calls that are kept for the next. */
 const IDLE_LANES_MAX = 16
+const PATIENCE_DOUBLINGS = 3
 const DOWN_BASE_MS = 50
 const DOWN_CAP_MS = 2_000
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+/** On its way to us at most, of a stream and of a connection: HTTP/2's 64 KiB are a few milliseconds of messages. */
+const WINDOW_BYTES = 1024 * 1024
 const KEEPALIVE_MS = 10_000
 const KEEPALIVE_TIMEOUT_MS = 3_000
 
 export const CHANNEL_OPTIONS = {
   'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
   'grpc.max_send_message_length': -1,
+  'grpc-node.flow_control_window': WINDOW_BYTES,
   'grpc.keepalive_time_ms': KEEPALIVE_MS,
   'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
   'grpc.keepalive_permit_without_calls': 1,
@@ -40,7 +49,7 @@ export type NodeOptions = SessionLimits & {
   readonly chance: Chance
 }
 
-export class Node {
+export class Node implements Patience {
   readonly address: string
   readonly #host: NodeHost
   readonly #options: NodeOptions
@@ -67,17 +76,22 @@ export class Node {
     return this.#downUntil
   }
 
+  /** A node that is silent because it has too much to do must not be given up again and again, with all that costs it. */
+  get factor(): number {
+    return 2 ** Math.min(this.#failures, PATIENCE_DOUBLINGS)
+  }
+
+  /** The node answered: it is well. */
+  heard(): void {
+    this.#failures = 0
+  }
+
   send(call: Call): void {
     if (call.blocks) this.#sendBlocking(call)
     else {
       this.#main ??= this.#open()
       this.#main.send(call)
     }
-  }
-
-  /** The node answered: it is well. */
-  heard(): void {
-    this.#failures = 0
   }
 
   /** A blocking call is done with: its session serves another, unless the call was given up while it waited. */
@@ -119,7 +133,9 @@ export class Node {
 
   #open(): SessionStream {
     this.#client ??= dial(this.address, this.#options.credentials)
-    return new SessionStream(this.#client, this.#host, this.#options, reason => this.#broke(reason))
+    return new SessionStream(this.#client, this.#host, this.#options, this, reason =>
+      this.#broke(reason),
+    )
   }
 
   #broke(reason: Error): void {

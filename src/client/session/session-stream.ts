@@ -31,12 +31,21 @@ export interface SessionHost {
 
 export type SessionLimits = { readonly maxInFlight: number; readonly silenceMs: number }
 
+/** The node that the session is with, as far as the session knows it. */
+export interface Patience {
+  /** By how much more silence is borne than `silenceMs`. */
+  readonly factor: number
+  /** The node answered. */
+  heard(): void
+}
+
 const identity = (bytes: Buffer): Buffer => bytes
 
 export class SessionStream implements AnswerListener {
   readonly #host: SessionHost
   readonly #limits: SessionLimits
   readonly #stream: ClientDuplexStream<Buffer, Buffer>
+  readonly #patience: Patience
   readonly #broke: (reason: Error) => void
   readonly #writer = new FrameWriter()
   readonly #reader = new FrameReader()
@@ -58,10 +67,12 @@ export class SessionStream implements AnswerListener {
     client: Client,
     host: SessionHost,
     limits: SessionLimits,
+    patience: Patience,
     broke: (reason: Error) => void,
   ) {
     this.#host = host
     this.#limits = limits
+    this.#patience = patience
     this.#broke = broke
     const { path } = CommandServiceService.session
     this.#stream = client.makeBidiStreamRequest(path, identity, identity)
@@ -152,6 +163,7 @@ export class SessionStream implements AnswerListener {
   #take(frame: Buffer): void {
     if (this.#isOver) return
     this.#heardAt = performance.now()
+    this.#patience.heard()
     try {
       const epoch = this.#reader.read(frame, this)
       this.#host.heardEpoch(epoch)
@@ -204,13 +216,14 @@ export class SessionStream implements AnswerListener {
     if (this.#isOver || this.#inFlight === 0) return
     const heardAt = this.#heardAt
     const silent = performance.now() - heardAt
-    if (silent > this.#limits.silenceMs && this.#ping !== null) {
+    const limitMs = this.#limits.silenceMs * this.#patience.factor
+    if (silent > limitMs && this.#ping !== null) {
       // What came while this process itself was busy is read first.
       setImmediate(() => {
         if (this.#heardAt === heardAt)
           this.#break(new Error(`the node was silent for ${Math.round(silent)} ms`))
       })
-    } else if (silent > this.#limits.silenceMs / 2 && this.#ping === null && !this.#isFull) {
+    } else if (silent > limitMs / 2 && this.#ping === null && !this.#isFull) {
       this.#ping = new Call(['PING'], 'text', NO_SLOT, true, false, none, none, null)
       this.#add(this.#ping)
       this.#write()

@@ -70,6 +70,18 @@ test('maps and redirects with an older epoch than ours are ignored', () => {
   assert.equal(cache.leaderOf(100), 'n1:7')
 })
 
+test('a map of the same epoch changes leaders only, and not what a newer redirect told of slots', () => {
+  const cache = new SlotCache()
+  cache.replace(map(5n, 'n1'))
+  cache.redirect(moved(6n, 'n2'))
+  assert.ok(cache.replace(map(5n, 'n2')))
+  assert.equal(cache.leaderOf(100), 'n2:7')
+  assert.equal(cache.shardOf(99), 2)
+  assert.ok(cache.replace(map(6n, 'n1')))
+  assert.equal(cache.shardOf(99), 1)
+  assert.deepEqual(cache.addresses, ['n1:7', 'n2:7'])
+})
+
 test('a node that is gone leads nothing until somebody says so again', () => {
   const cache = new SlotCache()
   cache.replace(map(5n, 'n1'))

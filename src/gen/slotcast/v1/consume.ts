@@ -149,8 +149,8 @@ export interface ConsumeCredit {
   /** Entries. */
   entries: bigint;
   /**
-   * Bytes of entries, about; the entry that crosses the line is still sent. Credit in bytes counts
-   * only once some was given.
+   * Bytes of entries: of each its names and values, and 32; the entry that crosses the line is still sent.
+   * Credit in bytes counts only once some was given.
    */
   bytes: bigint;
 }
