@@ -276,10 +276,14 @@ class Run {
     return null
   }
 
-  /** Nothing can delay an answer: no faults, no losses, no command before it on its connection. */
+  /**
+   * Nothing can delay an answer: no faults, no losses, no command before it on its connection, and no node that ends
+   * or is cut off when the others heal.
+   */
   #isCalm(): boolean {
     const { faults, links, actors } = this.#knobs
-    return faults.size === 0 && links.loss === 0 && links.spikeChance === 0 && actors.depth === 1
+    if (faults.size > 0 || this.#broken().length > 0) return false
+    return links.loss === 0 && links.spikeChance === 0 && actors.depth === 1
   }
 
   #check(): void {
