@@ -24,7 +24,7 @@ import { Deadlines } from './deadlines.ts'
 import { Node, type NodeHost } from './node.ts'
 import { Parking } from './parking.ts'
 import type { Value } from './value.ts'
-import { Window } from './window.ts'
+import { KEY_WINDOW, SHARD_WINDOW, Window } from './window.ts'
 
 const RETRY_BASE_MS = 25
 const RETRY_CAP_MS = 1_000
@@ -33,10 +33,6 @@ const TICK_MS = 10
 const REDIRECTS_AT_ONCE = 3
 /** How long to wait before looking again for a leader that nobody has told. */
 const LOOK_MS = 50
-/** Below the 1,024 replies that a shard remembers of a producer. */
-const SHARD_WINDOW = 1_000
-/** Below the hundred IDs that a stream remembers of a producer by default. */
-const KEY_WINDOW = 64
 const BULKY = '/b'
 const FORGOTTEN = 'no longer remembered'
 const STALE_EPOCH = 'ERR producer epoch is older'

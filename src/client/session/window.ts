@@ -1,10 +1,15 @@
 // How far the writes of a producer may run ahead of the oldest one that is not settled.
 //
 // A shard remembers the last 1,024 replies of a producer session, a stream the last hundred idempotent IDs of a producer.
-// A write that is repeated after more than that many later ones is no longer known, so later ones wait here until it is settled.
+// A write that is repeated after more than that many others is no longer known, so later ones wait here until it is
+// settled. Others are later ones and, while an older one keeps the window where it is, all that entered before it: up to
+// twice the window less one.
 
 import type { Call } from './call.ts'
 import { Fifo } from './fifo.ts'
+
+export const SHARD_WINDOW = 512
+export const KEY_WINDOW = 50
 
 export class Window {
   readonly #size: number
