@@ -8,7 +8,8 @@ const DOWNLOAD_MS_MAX = 240_000
 
 /** Why the module in a folder cannot be built here, or false. */
 export function missingGo(module: string): string | false {
-  const told = go(module, 'env', 'GOVERSION')
+  // Not in the module: an old one fails to read its go.mod.
+  const told = go('/', 'env', 'GOVERSION')
   if (told.status !== 0) return 'there is no go'
   const [version, wanted] = [versionIn(told.stdout), versionIn(wantedBy(module))]
   if (version < wanted) return `${told.stdout.trim()} is older than ${wantedBy(module)}`

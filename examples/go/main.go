@@ -101,7 +101,7 @@ func appendAll(client *slotcast.Client, keys []string, rate float64, stop <-chan
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			fields := []*pb.Field{{Name: []byte("value"), Value: []byte(value)}}
-			request := &pb.StreamServiceAppendRequest{Key: []byte(key), Fields: fields, Producer: client.Mark()}
+			request := &pb.StreamServiceAppendRequest{Key: []byte(key), Fields: fields}
 			answer := &pb.StreamServiceAppendResponse{}
 			if err := client.Call(ctx, key, pb.StreamService_Append_FullMethodName, request, answer); err != nil {
 				fail(err)

@@ -18,13 +18,11 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-const (
-	heartbeat = time.Second // a node is heard so often; one that is silent for two of them is given up
-	namesMax  = 65536       // of so many it is remembered who leads them
-)
+const heartbeat = time.Second // a node is heard so often; one that is silent for two of them is given up
 
 // InDoubt is how a call ends of which nobody knows whether it was done.
 var InDoubt = []codes.Code{codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Unknown}
@@ -39,6 +37,7 @@ type Client struct {
 	addresses []string          // the first is asked where nobody is known to lead
 	leaders   map[string]string // by name
 	epoch     uint64
+	window    [1000]sync.Mutex // by sequence: a shard remembers what it answered to the last 1,024 writes
 }
 
 // NewClient knows some nodes, and hears of others by redirects. `conn` gives the connection to each.
@@ -46,16 +45,17 @@ func NewClient(producer string, addresses []string, conn func(address string) *g
 	return &Client{producer: producer, addresses: addresses, conn: conn, leaders: map[string]string{}}
 }
 
-// Mark marks one write: with it in the request it is done once, however often it must be sent.
-func (c *Client) Mark() *pb.Producer {
-	return &pb.Producer{ProducerId: c.producer, Epoch: 1, Sequence: c.sequence.Add(1)}
-}
-
 // Call makes a call to whoever leads a key or channel. It follows redirects and waits out elections, until ctx
-// ends. When nobody knows whether it was done, it is made again if it has a Mark, and fails InDoubt if not.
+// ends. A write is marked, so that it is done once though it is sent again; what cannot be marked fails InDoubt.
 func (c *Client) Call(ctx context.Context, name, method string, request, answer proto.Message) error {
-	write, _ := request.(interface{ GetProducer() *pb.Producer })
-	isMarked := write != nil && write.GetProducer() != nil
+	field := request.ProtoReflect().Descriptor().Fields().ByName("producer")
+	if field != nil {
+		mark := &pb.Producer{ProducerId: c.producer, Epoch: 1, Sequence: c.sequence.Add(1)}
+		request.ProtoReflect().Set(field, protoreflect.ValueOfMessage(mark.ProtoReflect()))
+		turn := &c.window[mark.Sequence%uint64(len(c.window))]
+		turn.Lock()
+		defer turn.Unlock()
+	}
 	for tries := 0; ; tries++ {
 		address := c.leaderOf(name)
 		try, cancel := context.WithTimeout(ctx, 2*heartbeat)
@@ -66,7 +66,7 @@ func (c *Client) Call(ctx context.Context, name, method string, request, answer 
 		if isRefused || isInDoubt {
 			c.learn(name, moved, address)
 		}
-		if !isRefused && !(isInDoubt && isMarked) || !rest(ctx, tries, retry.GetRetryDelay()) {
+		if !isRefused && !(isInDoubt && field != nil) || !rest(ctx, tries, retry.GetRetryDelay()) {
 			return err
 		}
 	}
@@ -99,7 +99,7 @@ func (c *Client) learn(name string, moved *pb.SlotMoved, teller string) {
 			c.addresses = append(c.addresses[1:], teller)
 		}
 	} else if c.Redirects.Add(1); moved.ConfigEpoch >= c.epoch {
-		if len(c.leaders) == namesMax {
+		if len(c.leaders) == 100_000 {
 			clear(c.leaders)
 		}
 		c.epoch, c.leaders[name] = moved.ConfigEpoch, fmt.Sprintf("%s:%d", leader.Host, leader.Port)
@@ -242,7 +242,7 @@ func (c *Client) Consume(ctx context.Context, keys []string, open *pb.ConsumeOpe
 		case <-from.ctx.Done():
 		}
 		// The stream moved, or the call broke: done or not, it may be done again.
-		again := &pb.GroupServiceAckRequest{Key: []byte(key), Group: open.Group, Ids: ids, Producer: c.Mark()}
+		again := &pb.GroupServiceAckRequest{Key: []byte(key), Group: open.Group, Ids: ids}
 		answer := &pb.GroupServiceAckResponse{}
 		err := c.Call(p.ctx, key, pb.GroupService_Ack_FullMethodName, again, answer)
 		return answer.Acknowledged, err
