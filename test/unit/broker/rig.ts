@@ -270,6 +270,8 @@ export class Rig {
     [2, 2],
     [3, 3],
   ])
+  /** Nodes that are not up. */
+  readonly down = new Set<NodeId>()
   readonly shards = new Map<ShardId, RigShard>()
   readonly metrics = new Metrics()
   readonly broker: Broker
@@ -299,7 +301,11 @@ export class Rig {
       logger: quiet,
       metrics: this.metrics,
       self: 1,
-      directory: { map: () => this.map, leaderOf: id => this.leaders.get(id) ?? 0 },
+      directory: {
+        map: () => this.map,
+        leaderOf: id => this.leaders.get(id) ?? 0,
+        isDown: id => this.down.has(id),
+      },
       options: {
         clusterEnabled,
         version: '0.0.0',
