@@ -32,6 +32,7 @@ const (
 	atOnce          = 256 // appends
 	credit          = 512 // entries of a node
 	messagesASecond = 20
+	messageBytesMax = 64 << 20
 	patience        = 30 * time.Second
 )
 
@@ -64,6 +65,7 @@ func connections() func(address string) *grpc.ClientConn {
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(params),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageBytesMax)),
 	}
 	var mu sync.Mutex
 	conns := map[string]*grpc.ClientConn{}

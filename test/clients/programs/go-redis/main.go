@@ -43,9 +43,15 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	options := &redis.ClusterOptions{
+		Addrs: strings.Split(os.Args[1], ","),
+		// go-redis asks who leads at this interval, and when it is redirected, but not when a node is dead: a minute
+		// unless told otherwise.
+		ClusterStateReloadInterval: 5 * time.Second,
+	}
 	u := &user{
 		ctx:          ctx,
-		client:       redis.NewClusterClient(&redis.ClusterOptions{Addrs: strings.Split(os.Args[1], ",")}),
+		client:       redis.NewClusterClient(options),
 		keys:         strings.Split(os.Args[2], ","),
 		acknowledged: map[string][]string{},
 		heard:        map[string]bool{},
