@@ -184,7 +184,7 @@ export const DIFFERENCES: ReadonlyMap<string, string> = new Map([
   ],
   [
     'cluster|slots',
-    'Names as replicas only nodes that lead nothing and are up: clients take a node for a leader or for a replica, and would be redirected by one that is both. `CLUSTER SHARDS` names all.',
+    'Names as replicas only nodes that are up, lead nothing, and have no shard to lead when all is well: clients take a node for a leader or for a replica, and would be redirected by one that is both. `CLUSTER SHARDS` names all.',
   ],
   ['flushall', `${ALL_SHARDS} ASYNC and SYNC are alike: it is never slow.`],
   ['flushdb', `${ALL_SHARDS} There is one database.`],

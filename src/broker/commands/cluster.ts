@@ -2,7 +2,7 @@
 //
 // To Redis a node is either a leader with slots or a replica of one. Ours lead some
 // shards and follow others, so NODES shows each node as a leader with the slots
-// that it leads, and SLOTS names as followers those that lead nothing. SHARDS tells it as it is: leader and followers
+// that it leads, and SLOTS names as followers those that never lead. SHARDS tells it as it is: leader and followers
 // shard by shard.
 
 import type { Argv } from '../../base/argv.ts'
@@ -87,13 +87,16 @@ function byStart(a: { readonly first: number }, b: { readonly first: number }): 
 type ListedRange = SlotRange & { readonly members: readonly NodeFacts[] }
 
 /**
- * Names as followers only nodes that lead nothing at all, and are there. To Redis no node is both, and clients take a
- * node for one of the two: ioredis and node-redis send READONLY only to those that lead nothing, and would be
- * redirected by the others; redis-py sends DBSIZE and FLUSHALL only to those that it first saw as leaders.
+ * Names as followers only nodes that lead nothing, are at home in no shard (its first voter), and are there. To Redis
+ * no node is both, and clients take a node for one of the two. ioredis and node-redis send READONLY to replicas alone:
+ * nodes that are both would redirect them, and one that leads nothing only until the balancer comes would go on
+ * answering stale reads on those connections, to clients that never asked for any. redis-py sends DBSIZE and FLUSHALL
+ * only to those that it first saw as leaders.
  */
 function clearRoles(desk: Desk, ranges: readonly ListedRange[]): readonly ListedRange[] {
   const { directory } = desk.ports
   const leaders = new Set(ranges.map(({ members }) => members[0]?.id))
+  for (const { voters } of directory.map().shards.values()) leaders.add(voters[0])
   return ranges.map(range => {
     const [leader, ...followers] = range.members
     if (leader === undefined) return range
