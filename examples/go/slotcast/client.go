@@ -37,7 +37,7 @@ type Client struct {
 	addresses []string          // the first is asked where nobody is known to lead
 	leaders   map[string]string // by name
 	epoch     uint64
-	window    [1000]sync.Mutex // by sequence: a shard remembers what it answered to the last 1,024 writes
+	window    [512]sync.Mutex // by sequence: a shard remembers 1,024 answers, of writes in any order
 }
 
 // NewClient knows some nodes, and hears of others by redirects. `conn` gives the connection to each.
