@@ -49,7 +49,7 @@ func NewClient(producer string, addresses []string, conn func(address string) *g
 // ends. A write is marked, so that it is done once though it is sent again; what cannot be marked fails InDoubt.
 func (c *Client) Call(ctx context.Context, name, method string, request, answer proto.Message) error {
 	field := request.ProtoReflect().Descriptor().Fields().ByName("producer")
-	if field != nil {
+	if field != nil && method != pb.GroupService_Ack_FullMethodName { // an ack may be repeated without
 		mark := &pb.Producer{ProducerId: c.producer, Epoch: 1, Sequence: c.sequence.Add(1)}
 		request.ProtoReflect().Set(field, protoreflect.ValueOfMessage(mark.ProtoReflect()))
 		turn := &c.window[mark.Sequence%uint64(len(c.window))]
