@@ -270,14 +270,19 @@ export class Broker implements SessionOwner {
   }
 
   /** For sessions: a command was answered. */
-  settled(session: Session, reply: Reply): void {
+  settled(session: Session, reply: Reply, isExec: boolean): void {
     this.#inFlight -= 1
-    if (reply.kind === 'error') {
-      this.#tally.errors += 1
-      this.#errorCounts.add(reply)
+    if (reply.kind === 'error') this.#countError(reply)
+    else if (isExec && reply.kind === 'array') {
+      for (const item of reply.items) if (item.kind === 'error') this.#countError(item)
     }
     if (session.paused) this.#wakeSoon(session)
     if (!this.#flushWanted) this.#wantFlush()
+  }
+
+  #countError(reply: ErrorReply): void {
+    this.#tally.errors += 1
+    this.#errorCounts.add(reply)
   }
 
   /** For sessions: how the desk words what a replica lost. */

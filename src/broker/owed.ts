@@ -17,6 +17,8 @@ export const READS = 0x8000
 export const WAITS = 0x1_0000
 /** The client wants no reply (CLIENT REPLY OFF). */
 export const SILENT = 0x2_0000
+/** The command is EXEC: errors may stand within its reply. */
+export const EXECS = 0x4_0000
 
 /** Places stay small integers: they wrap here, far beyond any bound in flight. */
 const PLACE_MASK = 0x3fff_ffff

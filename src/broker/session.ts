@@ -10,7 +10,7 @@ import type { CommandFacts } from '../machine/command.ts'
 import type { Reply } from '../machine/reply.ts'
 import type { Asker, Lost } from '../replica/ports.ts'
 import type { DoorName } from '../topology/route.ts'
-import { Owed, READS, SILENT, WAITS } from './owed.ts'
+import { EXECS, Owed, READS, SILENT, WAITS } from './owed.ts'
 import type { Producer, ReplicaPort } from './ports.ts'
 import type { Listener, Moved, Subscriber } from './pubsub/listener.ts'
 import type { Publication } from './pubsub/publication.ts'
@@ -60,8 +60,8 @@ export type Held = {
 
 /** Whom a session tells. */
 export interface SessionOwner {
-  /** A command was answered with `reply`. */
-  settled(session: Session, reply: Reply): void
+  /** A command, perhaps EXEC, was answered with `reply`. */
+  settled(session: Session, reply: Reply, isExec: boolean): void
   /** The reply for a command that its replica lost. */
   lostReply(session: Session, place: number, why: Lost): Reply
 }
@@ -170,6 +170,10 @@ export class Session implements Asker<Reply> {
     if (command !== null) this.waiting.set(place, command)
   }
 
+  markExec(place: number): void {
+    this.#owed.mark(place, EXECS)
+  }
+
   markSilent(place: number): void {
     this.#owed.mark(place, SILENT)
   }
@@ -219,7 +223,7 @@ export class Session implements Asker<Reply> {
     } else {
       this.#owed.keep(place, reply)
     }
-    this.#owner.settled(this, reply)
+    this.#owner.settled(this, reply, (marks & EXECS) !== 0)
   }
 
   /** For replicas: the command at `place` waits. */

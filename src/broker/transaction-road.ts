@@ -130,10 +130,11 @@ export class TransactionRoad {
 
   /** @returns the reply, or null: it is on its way, or held */
   exec(call: ExecCall, full: boolean): Reply | null {
-    const { session } = call
+    const { session, place } = call
     const { transaction, watch } = session
     if (transaction === null) return refusals.execWithoutMulti
     session.dropTransaction()
+    session.markExec(place)
     const reply = this.#exec(call, transaction, watch, full)
     // It comes here again.
     if (session.held !== null) {

@@ -251,6 +251,19 @@ export class LocalCluster {
     return keys
   }
 
+  /** For each shard a key that it has. */
+  async keyOfEachShard(prefix: string): Promise<string[]> {
+    const ranges = listOf(await this.#ask(1, ['CLUSTER', 'SLOTS'])).map(range =>
+      listOf(range).slice(0, 2).map(Number),
+    )
+    return ranges.map(([first = 0, last = 0]) => {
+      for (let i = 0; ; i += 1) {
+        const slot = slotOf(Buffer.from(`${prefix}${i}`))
+        if (first <= slot && slot <= last) return `${prefix}${i}`
+      }
+    })
+  }
+
   async #ask(node: number, words: readonly string[]): Promise<Plain> {
     const connection = await Connection.open(this.respPort(node))
     try {

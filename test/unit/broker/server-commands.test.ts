@@ -200,6 +200,22 @@ test('INFO counts calls, failures and refusals of each command, and errors by th
   assert.doesNotMatch(ask(client, 'INFO commandstats errorstats'), /xadd|errorstat_/)
 })
 
+test('an error within the reply of EXEC counts as an error', () => {
+  const rig = standalone()
+  const client = rig.client()
+  client.ask('RPUSH', 'l', 'a')
+  client.ask('MULTI')
+  client.ask('XADD', 'l', '1-1', 'f', 'v')
+  client.ask('PING')
+  client.ask('EXEC')
+  client.ask('MULTI')
+  client.ask('XLEN', 'l')
+  client.ask('EXEC')
+  const info = ask(client, 'INFO stats errorstats')
+  assert.match(info, /errorstat_WRONGTYPE:count=2/)
+  assert.match(info, /total_error_replies:2\r/)
+})
+
 test('SLOWLOG says what was asked and by whom, secrets left out', () => {
   const rig = standalone()
   const client = rig.client()

@@ -1,18 +1,29 @@
-// A whole session with `redis-cli -c`, as somebody at a terminal types it.
+// redis-cli -c, which follows redirects.
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import type { LocalCluster } from '../chaos/cluster.ts'
+import { has, programPath } from './client.ts'
+import { livesThrough } from './story.ts'
 
-const REDIS_CLI = 'redis-cli'
+livesThrough({
+  name: 'redis-cli',
+  missing: () => (has('redis-cli', '--version') ? false : 'redis-cli is not installed'),
+  build: () => {},
+  command: [process.execPath, programPath('redis-cli.ts')],
+  besides: sessionsFromEachNode,
+})
 
-/** Why it cannot be run here, or false. */
-export function withoutRedisCli(): string | false {
-  return spawnSync(REDIS_CLI, ['--version']).status === 0 ? false : 'redis-cli is not installed'
+/** As somebody at a terminal types: on keys of all nodes, from each node. */
+async function sessionsFromEachNode(cluster: LocalCluster): Promise<void> {
+  const keys = await cluster.keyOfEachShard('orders')
+  for (const { number } of cluster.nodes)
+    for (const key of keys) redisCliSession(cluster.respPort(number), key)
 }
 
 /** Runs all commands by one redis-cli, which prints an answer each. */
 function type(port: number, commands: readonly string[]): string[] {
-  const { stdout, status, stderr } = spawnSync(REDIS_CLI, ['-c', '-p', String(port)], {
+  const { stdout, status, stderr } = spawnSync('redis-cli', ['-c', '-p', String(port)], {
     input: `${commands.join('\n')}\n`,
     encoding: 'utf8',
     timeout: 20_000,
@@ -22,7 +33,7 @@ function type(port: number, commands: readonly string[]): string[] {
 }
 
 /** The commands of the README and their kin, on one key. */
-export function redisCliSession(port: number, key: string): void {
+function redisCliSession(port: number, key: string): void {
   const lines = type(port, [
     `DEL ${key}`,
     `XADD ${key} 1-1 item book qty 1`,
