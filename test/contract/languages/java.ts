@@ -1,14 +1,20 @@
-// examples/java.
+// examples/java: by Maven, which gets gRPC and protoc from its central repository.
 
-import { directory, exists, has, type Language, make } from './language.ts'
+import { buildWith, directory, has, type Language } from './language.ts'
+
+const JAVA_MIN = 17
+const POM = `${directory('java')}pom.xml`
+const QUIET = ['--quiet', '--batch-mode']
 
 export const java: Language = {
   name: 'java',
   missing() {
-    if (!exists('java', 'Makefile')) return 'there is no client in Java yet'
-    if (!has('make', '--version')) return 'there is no make'
-    return has('javac', '-version') ? false : 'there is no javac'
+    if (!has('javac', '--release', String(JAVA_MIN), '--version'))
+      return `there is no javac, or it is older than ${JAVA_MIN}`
+    if (!has('mvn', '--version')) return 'there is no mvn'
+    const isThere = has('mvn', ...QUIET, '--file', POM, 'dependency:resolve')
+    return isThere ? false : 'mvn does not get gRPC'
   },
-  build: () => make('java'),
-  command: [`${directory('java')}main`],
+  build: () => buildWith('java', 'mvn', ...QUIET, 'package'),
+  command: ['java', '-jar', `${directory('java')}target/contract.jar`],
 }
