@@ -16,24 +16,30 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.stream.Stream;
 import slotcast.client.Slotcast;
 import slotcast.v1.Consume.ConsumeOpen;
 import slotcast.v1.Stream.Field;
 
 public final class Main {
-  private static final int AT_ONCE = 128;
+  private static final int AT_ONCE = 64;
   private static final int MESSAGES_A_SECOND = 20;
   private static final int CREDIT = 512;
+  private static final long SETTLE_S_MAX = 40;
   private static final ByteString FIELD = ByteString.copyFromUtf8("value");
 
   private final ExecutorService threads = Executors.newCachedThreadPool();
+  /** Whoever consumes helps when they fall behind. */
+  private final ExecutorService acks = new ThreadPoolExecutor(
+      AT_ONCE, AT_ONCE, 1, SECONDS, new ArrayBlockingQueue<>(CREDIT), new ThreadPoolExecutor.CallerRunsPolicy());
   private final Slotcast client;
   private final List<ByteString> streams;
   private final List<ByteString> channels;
@@ -69,13 +75,13 @@ public final class Main {
     open.setConsumer(ByteString.copyFromUtf8("java"));
     try (var consumer = new Slotcast.Consumer(client, streams, open, CREDIT);
         var subscriber = new Slotcast.Subscriber(client, channels)) {
-      start(() -> consume(consumer));
-      start(() -> listen(subscriber));
+      start(threads, () -> consume(consumer));
+      start(threads, () -> listen(subscriber));
       var working = new ArrayList<Future<?>>();
-      working.add(start(this::append));
+      working.add(start(threads, this::append));
       for (var turn = 0; turn < channels.size(); turn++) {
         var first = turn;
-        working.add(start(() -> publish(first)));
+        working.add(start(threads, () -> publish(first)));
       }
       for (String line; (line = lines.readLine()) != null && !line.equals("end"); ) {
         if (!line.equals("stop")) continue;
@@ -86,11 +92,13 @@ public final class Main {
       isStopped = true;
       threads.shutdownNow();
       threads.awaitTermination(1, SECONDS);
+      acks.shutdown();
+      acks.awaitTermination(SETTLE_S_MAX, SECONDS);
     }
   }
 
   /** Work that tells when it fails. */
-  private Future<?> start(Callable<Void> work) {
+  private static Future<?> start(ExecutorService threads, Callable<Void> work) {
     return threads.submit(() -> {
       try {
         work.call();
@@ -117,7 +125,7 @@ public final class Main {
       room.acquire();
       var key = streams.get((int) (number % streams.size()));
       var value = "java-" + number;
-      start(() -> {
+      start(threads, () -> {
         try {
           var field = Field.newBuilder().setName(FIELD).setValue(ByteString.copyFromUtf8(value));
           var id = client.append(key, List.of(field.build()));
@@ -153,11 +161,12 @@ public final class Main {
     while (true) {
       var entry = consumer.next();
       var key = entry.key().toStringUtf8();
-      var value = entry.fields().get(0).getValue().toStringUtf8();
-      tell("entry", "key", key, "id", entry.id(), "value", value, "redelivered", entry.isRedelivered());
-      consumer.ack(entry).whenComplete((count, error) -> {
-        if (error == null) tell("settled", "key", key, "id", entry.id(), "count", count);
-        else tell("failed", "text", error.toString());
+      var found = entry.consumed();
+      var value = found.getEntry().getFields(0).getValue().toStringUtf8();
+      tell("entry", "key", key, "id", entry.id(), "value", value, "redelivered", found.getRedelivered());
+      start(acks, () -> {
+        tell("settled", "key", key, "id", entry.id(), "count", consumer.ack(entry));
+        return null;
       });
     }
   }
