@@ -182,6 +182,10 @@ export const DIFFERENCES: ReadonlyMap<string, string> = new Map([
     'cluster|nodes',
     'Shows every node as a leader with the slots that it leads: to Redis a node is either a leader or a replica of one, here it is both.',
   ],
+  [
+    'cluster|slots',
+    'Names as replicas only nodes that are up, lead nothing, and have no shard to lead when all is well: clients take a node for a leader or for a replica, and would be redirected by one that is both. `CLUSTER SHARDS` names all.',
+  ],
   ['flushall', `${ALL_SHARDS} ASYNC and SYNC are alike: it is never slow.`],
   ['flushdb', `${ALL_SHARDS} There is one database.`],
   ['select', 'There is one database, as in Redis Cluster.'],

@@ -11,7 +11,7 @@ const CACHE = fileURLToPath(new URL('../../.tmp/clients/', import.meta.url))
 const TARGET = `${CACHE}redis-py-${VERSION}`
 /** Debian's, unless another is named. */
 const { SLOTCAST_PYTHON: PYTHON = '/usr/bin/python3' } = process.env
-const FETCH = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
+const FETCH = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--retries=1']
 
 livesThrough({
   name: 'redis-py',

@@ -1,8 +1,8 @@
-// What every client goes through, on a cluster of three: all it has, then the leader of its first key is killed, and
-// it must get on. It does so twice: once the dead node stays dead, once it comes back at once.
+// What every client goes through, on a cluster of three: all it has, then the leader of its first key ends, and it
+// must get on. It does so three times, since a node ends in several ways.
 
 import { test } from 'node:test'
-import { LocalCluster } from '../chaos/cluster.ts'
+import { LocalCluster, type LocalNode } from '../chaos/cluster.ts'
 import { type RedisClient, STEPS } from './client.ts'
 import { Program } from './program.ts'
 
@@ -12,6 +12,21 @@ const STEP_MS_MAX = 60_000
 const RECOVERY_MS_MAX = 30_000
 const END_MS_MAX = 10_000
 const STORY_MS_MAX = 420_000
+
+type Ending = {
+  readonly name: string
+  /** Ends a node. */
+  end(node: LocalNode): Promise<unknown>
+  /** Whether it is started again before the client is through. */
+  readonly comesBack: boolean
+}
+
+const ENDINGS: readonly Ending[] = [
+  { name: 'killed for good', end: node => node.kill(), comesBack: false },
+  { name: 'killed and back at once', end: node => node.kill(), comesBack: true },
+  // It hands over what it leads, and tells subscribers of sharded channels so.
+  { name: 'ended in order and back at once', end: node => node.terminate(), comesBack: true },
+]
 
 /** Registers the test of a client. */
 export function livesThrough(client: RedisClient): void {
@@ -24,36 +39,37 @@ export function livesThrough(client: RedisClient): void {
     client.build()
     await LocalCluster.run({}, async cluster => {
       await client.besides?.(cluster)
-      for (const comesBack of [false, true]) {
-        const name = comesBack ? 'the node comes back at once' : 'the node stays dead'
-        await t.test(name, subtest =>
-          session(cluster, client, comesBack, line => subtest.diagnostic(line)),
-        )
+      for (const [i, ending] of ENDINGS.entries()) {
+        await t.test(ending.name, async subtest => {
+          const keys = await cluster.keyOfEachShard(`act${i}-`)
+          const times = await session(cluster, client, keys, ending)
+          subtest.diagnostic(`ms: ${times.join(', ')}`)
+        })
         await cluster.awaitReady()
       }
     })
   })
 }
 
+/** @returns the steps after the end of the node, each with how many ms after it */
 async function session(
   cluster: LocalCluster,
   client: RedisClient,
-  comesBack: boolean,
-  note: (line: string) => void,
-): Promise<void> {
-  const keys = await cluster.keyOfEachShard(comesBack ? 'second' : 'first')
+  keys: readonly string[],
+  { end, comesBack }: Ending,
+): Promise<string[]> {
   const addresses = cluster.nodes.map(({ number }) => `127.0.0.1:${cluster.respPort(number)}`)
   const program = new Program([...client.command, addresses.join(','), keys.join(',')])
   const steps = STEPS.filter(step => client.without?.[step] === undefined)
   const waiting = steps.indexOf('waiting')
-  let killed: number | null = null
+  let ended: LocalNode | null = null
   try {
     for (const [i, step] of steps.slice(0, waiting + 1).entries())
       await program.tells(i, step, STEP_MS_MAX)
-    killed = await cluster.leaderOf(keys[0] ?? '')
+    ended = cluster.node(await cluster.leaderOf(keys[0] ?? ''))
     const since = performance.now()
-    await cluster.node(killed).kill()
-    if (comesBack) cluster.node(killed).start()
+    await end(ended)
+    if (comesBack) ended.start()
     program.say('killed')
     const times: string[] = []
     for (const [i, step] of steps.entries()) {
@@ -62,10 +78,10 @@ async function session(
       const at = await program.tells(i, step, Math.max(left, 0))
       times.push(`${step} ${Math.round(at - since)}`)
     }
-    note(`ms after n${killed} was killed: ${times.join(', ')}`)
     await program.ends(END_MS_MAX)
+    return times
   } finally {
     program.kill()
-    if (killed !== null && !cluster.node(killed).isRunning) cluster.node(killed).start()
+    if (ended !== null && !ended.isRunning) ended.start()
   }
 }

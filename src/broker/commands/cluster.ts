@@ -2,7 +2,8 @@
 //
 // To Redis a node is either a leader with slots or a replica of one. Ours lead some
 // shards and follow others, so NODES shows each node as a leader with the slots
-// that it leads, while SLOTS and SHARDS name leader and followers shard by shard.
+// that it leads, and SLOTS names as followers those that never lead. SHARDS tells it as it is: leader and followers
+// shard by shard.
 
 import type { Argv } from '../../base/argv.ts'
 import { SLOT_COUNT, slotOf } from '../../base/slot.ts'
@@ -86,18 +87,20 @@ function byStart(a: { readonly first: number }, b: { readonly first: number }): 
 type ListedRange = SlotRange & { readonly members: readonly NodeFacts[] }
 
 /**
- * Leaves a node out of the followers of a range until a range that it leads was
- * listed. Clients take a node for what they see it as first (redis-py sends DBSIZE
- * and FLUSHALL only to those that came first as leaders), and to Redis no node is both.
+ * Names as followers only nodes that lead nothing, are at home in no shard (its first voter), and are there. To Redis
+ * no node is both, and clients take a node for one of the two. ioredis and node-redis send READONLY to replicas alone:
+ * nodes that are both would redirect them, and one that leads nothing only until the balancer comes would go on
+ * answering stale reads on those connections, to clients that never asked for any. redis-py sends DBSIZE and FLUSHALL
+ * only to those that it first saw as leaders.
  */
-function leadersFirst(ranges: readonly ListedRange[]): readonly ListedRange[] {
+function clearRoles(desk: Desk, ranges: readonly ListedRange[]): readonly ListedRange[] {
+  const { directory } = desk.ports
   const leaders = new Set(ranges.map(({ members }) => members[0]?.id))
-  const listed = new Set<NodeId>()
+  for (const { voters } of directory.map().shards.values()) leaders.add(voters[0])
   return ranges.map(range => {
     const [leader, ...followers] = range.members
     if (leader === undefined) return range
-    listed.add(leader.id)
-    const known = followers.filter(({ id }) => listed.has(id) || !leaders.has(id))
+    const known = followers.filter(({ id }) => !leaders.has(id) && directory.isDown?.(id) !== true)
     return { ...range, members: [leader, ...known] }
   })
 }
@@ -108,7 +111,7 @@ function slotsReply(desk: Desk): Reply {
     shard.ranges.map(range => ({ ...range, members: membersOf(desk, slots, shard) })),
   )
   return array(
-    leadersFirst(ranges.sort(byStart)).map(({ first, last, members }) =>
+    clearRoles(desk, ranges.sort(byStart)).map(({ first, last, members }) =>
       array([
         integer(first),
         integer(last),

@@ -59,8 +59,10 @@ def equal(found, expected):
 
 class Ear:
     """Listens in a thread of its own. A broadcast's subscription hangs on one node, which the client chose by the
-    channel's name: when that is gone, a user makes another, as there is no other way in redis-py. Sharded ones go
-    to their new nodes by themselves."""
+    channel's name: when that is gone, a user makes another, as there is no other way in redis-py. Sharded ones are
+    moved to their new nodes by a thread of redis-py's own. That may read a reply that this thread waits for, or the
+    other way round, or close the connection that is being read: then the move has failed, which redis-py logs, and is
+    only tried again when it is asked for."""
 
     def __init__(self, channels=(), patterns=(), shards=()):
         self.channels, self.patterns, self.shards = channels, patterns, shards
@@ -84,10 +86,11 @@ class Ear:
         while True:
             try:
                 if self.shards:
+                    pubsub.reinitialize_shard_subscriptions()
                     message = pubsub.get_sharded_message(timeout=0.05)
                 else:
                     message = pubsub.get_message(timeout=0.5)
-            except redis.RedisError as error:
+            except Exception as error:
                 print(f"ear: {error!r}", file=sys.stderr)
                 time.sleep(0.05)
                 if not self.shards:

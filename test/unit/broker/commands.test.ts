@@ -254,7 +254,7 @@ test('TIME, ROLE and WAIT', () => {
   assert.deepEqual((ask('ROLE') as unknown[]).slice(1, 4), ['127.0.0.1', 7002, 'connected'])
 })
 
-test('CLUSTER SLOTS and SHARDS name leader and followers', () => {
+test('CLUSTER SLOTS names as followers only nodes that never lead, SHARDS all', () => {
   const rig = new Rig()
   const ask = asker(rig)
   const slots = ask('CLUSTER SLOTS') as [number, number, ...[string, number, string, object][]][]
@@ -266,26 +266,42 @@ test('CLUSTER SLOTS and SHARDS name leader and followers', () => {
       [10_923, 16_383],
     ],
   )
-  // A node is a follower in the list only behind the first range that it leads.
   assert.deepEqual(
     slots.map(range => range.slice(2).map(node => (node as unknown[])[1])),
-    [[7001], [7002, 7001], [7003, 7001, 7002]],
+    [[7001], [7002], [7003]],
   )
   assert.deepEqual(slots[0]?.[2], ['127.0.0.1', 7001, '1'.repeat(32) + '0'.repeat(8), {}])
   rig.leaders.set(2, 3)
   const moved = ask('CLUSTER SLOTS') as unknown[][]
   assert.equal((moved[1]?.[2] as unknown[] | undefined)?.[1], 7003)
-  // Node 2 leads nothing now, so it is a follower wherever it follows.
-  assert.deepEqual(
-    moved[0]?.slice(2).map(node => (node as unknown[])[1]),
-    [7001, 7002],
-  )
+  // Node 2 leads nothing now, but will again: nobody may take it for a replica.
+  assert.equal(moved[0]?.length, 3)
   const shards = ask('CLUSTER SHARDS') as { slots: number[]; nodes: { health: string }[] }[]
   assert.deepEqual(shards[0]?.slots, [0, 5460])
   assert.deepEqual(
     shards[0]?.nodes.map(node => node.health),
     ['online', 'online', 'online'],
   )
+})
+
+test('CLUSTER SLOTS leaves out followers that lead meanwhile or are down', () => {
+  const rig = new Rig({ homes: [1, 2, 1] })
+  rig.leaders.set(3, 1)
+  const ask = asker(rig)
+  const listed = () =>
+    (ask('CLUSTER SLOTS') as unknown[][]).map(range =>
+      range.slice(2).map(node => (node as unknown[])[1]),
+    )
+  assert.deepEqual(listed(), [
+    [7001, 7003],
+    [7002, 7003],
+    [7001, 7003],
+  ])
+  rig.down.add(3)
+  assert.deepEqual(listed(), [[7001], [7002], [7001]])
+  rig.down.delete(3)
+  rig.leaders.set(1, 3)
+  assert.deepEqual(listed(), [[7003], [7002], [7001]])
 })
 
 test('CLUSTER NODES has one line a node with the slots that it leads', () => {

@@ -249,17 +249,21 @@ export function nodeFacts(id: NodeId): NodeFacts {
 }
 
 /** Three shards of a third of the slots each, on three nodes; shard i belongs to node i. */
-export function threeShards(): SlotMap {
+export function threeShards(homes: readonly NodeId[] = [1, 2, 3]): SlotMap {
   const bounds = [0, 5461, 10_923, 16_384]
   const shards: ShardFacts[] = [1, 2, 3].map(id => ({
     id,
-    voters: [id, ...[1, 2, 3].filter(other => other !== id)],
+    voters: [homes[id - 1] ?? id, ...[1, 2, 3].filter(other => other !== (homes[id - 1] ?? id))],
     ranges: [{ first: bounds[id - 1] ?? 0, last: (bounds[id] ?? 0) - 1 }],
   }))
   return new SlotMap(7, 'c'.repeat(32), [1, 2, 3].map(nodeFacts), shards)
 }
 
-export type RigSettings = Partial<BrokerOptions> & { readonly clock?: Clock }
+export type RigSettings = Partial<BrokerOptions> & {
+  readonly clock?: Clock
+  /** The first voters of the three shards. */
+  readonly homes?: readonly NodeId[]
+}
 
 /** The desk of node 1, which leads shard 1 and follows the others. */
 export class Rig {
@@ -270,6 +274,8 @@ export class Rig {
     [2, 2],
     [3, 3],
   ])
+  /** Nodes that are not up. */
+  readonly down = new Set<NodeId>()
   readonly shards = new Map<ShardId, RigShard>()
   readonly metrics = new Metrics()
   readonly broker: Broker
@@ -281,7 +287,7 @@ export class Rig {
     const clock = settings.clock ?? this.clock
     const clusterEnabled = settings.clusterEnabled ?? true
     this.map = clusterEnabled
-      ? threeShards()
+      ? threeShards(settings.homes)
       : new SlotMap(
           1,
           'c'.repeat(32),
@@ -299,7 +305,11 @@ export class Rig {
       logger: quiet,
       metrics: this.metrics,
       self: 1,
-      directory: { map: () => this.map, leaderOf: id => this.leaders.get(id) ?? 0 },
+      directory: {
+        map: () => this.map,
+        leaderOf: id => this.leaders.get(id) ?? 0,
+        isDown: id => this.down.has(id),
+      },
       options: {
         clusterEnabled,
         version: '0.0.0',
