@@ -17,14 +17,15 @@ import java.util.function.*;
 import slotcast.v1.*;
 import slotcast.v1.Consume.*;
 import slotcast.v1.GroupServiceOuterClass.GroupServiceAckRequest;
+import slotcast.v1.ProducerOuterClass.Producer;
 import slotcast.v1.Pubsub.*;
 import slotcast.v1.PubsubService.*;
 import slotcast.v1.ReplyOuterClass.Error;
 import slotcast.v1.Stream.Field;
-import slotcast.v1.StreamServiceOuterClass.StreamServiceAppendRequest;
+import slotcast.v1.StreamServiceOuterClass.*;
 import slotcast.v1.TopologyOuterClass.SlotMoved;
 
-/** A cluster: who leads which slot, a channel to each node, and a producer's numbers. */
+/** A cluster: who leads which slot, a channel to each node, and what its producers count. */
 public final class Slotcast implements AutoCloseable {
   /** How a call ends of which nobody knows whether it was done: without an answer, or with INDOUBT. */
   public static final Set<Status.Code> IN_DOUBT = Set.of(UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, UNKNOWN);
@@ -35,15 +36,15 @@ public final class Slotcast implements AutoCloseable {
   private static final long SILENCE_MS_MAX = 2_000; // two heartbeats; then a node is given up
   private static final SlotMoved NOWHERE = SlotMoved.getDefaultInstance();
   private static final Error NO_ERROR = Error.getDefaultInstance();
-
   /** How many redirects were followed. */
   public final AtomicLong redirects = new AtomicLong();
   private final List<String> addresses;
   private final String[] leaders = new String[16_384];
   private long epoch;
   private final Map<String, ManagedChannel> channels = new HashMap<>();
-  private final String producer = UUID.randomUUID().toString();
-  private final AtomicLong sequence = new AtomicLong();
+  /** One for each thread: of one append under way no shard forgets the reply, however long it takes. */
+  private final ThreadLocal<Producer.Builder> producer = ThreadLocal.withInitial(() ->
+      Producer.newBuilder().setProducerId(UUID.randomUUID().toString()).setEpoch(1));
   private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
 
   public Slotcast(Collection<String> addresses) { this.addresses = new ArrayList<>(addresses); }
@@ -54,8 +55,8 @@ public final class Slotcast implements AutoCloseable {
 
   /** Appends an entry, once however often it must be sent. @return its ID */
   public String append(ByteString key, Iterable<Field> fields) throws InterruptedException {
-    var request = StreamServiceAppendRequest.newBuilder().setKey(key).addAllFields(fields);
-    request.getProducerBuilder().setProducerId(producer).setEpoch(1).setSequence(sequence.incrementAndGet());
+    var mark = producer.get().setSequence(producer.get().getSequence() + 1).build();
+    var request = StreamServiceAppendRequest.newBuilder().setKey(key).addAllFields(fields).setProducer(mark);
     return ask(key, StreamServiceGrpc.getAppendMethod(), request.build(), true).getId();
   }
 
@@ -219,9 +220,7 @@ public final class Slotcast implements AutoCloseable {
     }
   }
 
-  public record Entry(ByteString key, ConsumedEntry consumed) {
-    public String id() { return consumed.getEntry().getId(); }
-  }
+  public record Entry(ByteString key, ConsumedEntry consumed) {}
 
   /** One consumer of a group over streams on all nodes. */
   public static final class Consumer extends Placed<ConsumeRequest, ConsumeResponse, Entry> {
@@ -240,12 +239,13 @@ public final class Slotcast implements AutoCloseable {
 
     /** The entry is done with; sent again until that is settled. @return 1, or 0 if it was before */
     public long ack(Entry entry) throws InterruptedException {
-      var ack = GroupServiceAckRequest.newBuilder().setGroup(group).setKey(entry.key).addIds(entry.id());
-      acking.add(List.of(entry.key, entry.id()));
+      var id = entry.consumed.getEntry().getId();
+      var ack = GroupServiceAckRequest.newBuilder().setGroup(group).setKey(entry.key).addIds(id);
+      acking.add(List.of(entry.key, id));
       try {
         return client.ask(entry.key, GroupServiceGrpc.getAckMethod(), ack.build(), true).getAcknowledged();
       } finally {
-        acking.remove(List.of(entry.key, entry.id()));
+        acking.remove(List.of(entry.key, id));
       }
     }
 

@@ -1,9 +1,9 @@
-// The contract that every client keeps (test/contract): appends to streams and consumes them, publishes and listens.
+// The contract that every client keeps (test/contract): appends to streams and consumes them, publishes, listens.
 //
 //     java -jar contract.jar ADDRESS[,ADDRESS...] STREAM[,STREAM...] CHANNEL[,CHANNEL...] GROUP RATE
 //
-// Appends RATE entries a second and publishes until a line `stop` comes in, and consumes and listens until `end` or
-// the end of the input. Tells what happens as lines of JSON.
+// Appends RATE entries a second and publishes until a line `stop` comes in, and consumes and listens until `end`
+// or the end of the input. Tells what happens as lines of JSON.
 package slotcast.contract;
 
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
@@ -38,8 +38,8 @@ public final class Main {
 
   private final ExecutorService threads = Executors.newCachedThreadPool();
   /** Whoever consumes helps when they fall behind. */
-  private final ExecutorService acks = new ThreadPoolExecutor(
-      AT_ONCE, AT_ONCE, 1, SECONDS, new ArrayBlockingQueue<>(CREDIT), new ThreadPoolExecutor.CallerRunsPolicy());
+  private final ExecutorService acks = new ThreadPoolExecutor(AT_ONCE, AT_ONCE, 1, SECONDS,
+      new ArrayBlockingQueue<>(CREDIT), new ThreadPoolExecutor.CallerRunsPolicy());
   private final Slotcast client;
   private final List<ByteString> streams;
   private final List<ByteString> channels;
@@ -55,7 +55,7 @@ public final class Main {
 
   public static void main(String[] args) throws IOException, InterruptedException {
     if (args.length != 5) {
-      System.err.println("contract.jar ADDRESS[,ADDRESS...] STREAM[,STREAM...] CHANNEL[,CHANNEL...] GROUP RATE");
+      System.err.println("ADDRESS[,ADDRESS...] STREAM[,STREAM...] CHANNEL[,CHANNEL...] GROUP RATE");
       System.exit(2);
     }
     try (var client = new Slotcast(List.of(args[0].split(",")))) {
@@ -162,10 +162,11 @@ public final class Main {
       var entry = consumer.next();
       var key = entry.key().toStringUtf8();
       var found = entry.consumed();
+      var id = found.getEntry().getId();
       var value = found.getEntry().getFields(0).getValue().toStringUtf8();
-      tell("entry", "key", key, "id", entry.id(), "value", value, "redelivered", found.getRedelivered());
+      tell("entry", "key", key, "id", id, "value", value, "redelivered", found.getRedelivered());
       start(acks, () -> {
-        tell("settled", "key", key, "id", entry.id(), "count", consumer.ack(entry));
+        tell("settled", "key", key, "id", id, "count", consumer.ack(entry));
         return null;
       });
     }
@@ -174,9 +175,10 @@ public final class Main {
   private Void listen(Slotcast.Subscriber subscriber) throws InterruptedException {
     while (true) {
       var event = subscriber.next();
-      var message = event.getMessage();
-      if (event.hasStarted()) tell("subscribed", "key", event.getStarted().getName().toStringUtf8());
-      else tell("message", "key", message.getChannel().toStringUtf8(), "value", message.getPayload().toStringUtf8());
+      var key = event.hasStarted() ? event.getStarted().getName() : event.getMessage().getChannel();
+      var value = event.getMessage().getPayload().toStringUtf8();
+      if (event.hasStarted()) tell("subscribed", "key", key.toStringUtf8());
+      else tell("message", "key", key.toStringUtf8(), "value", value);
     }
   }
 
