@@ -130,7 +130,7 @@ function benchEncoder(): void {
     for (let turn = 0; turn < TURNS * CONNECTIONS; turn += 1) {
       for (let i = 0; i < PIPELINE; i += 1)
         encoder.encode({ kind: 'id', id: { ms: 1_700_000_000_000 + turn, seq: i } }, 2)
-      encoder.clear(1 << 20)
+      encoder.clear()
     }
   })
 }
@@ -161,7 +161,7 @@ function benchWhole(): void {
         while (decoder.next() === COMMAND) broker.execute(session, decoder.argv, ticket++, null)
       }
       replica.settle(1_700_000_000_000 + turn)
-      for (const { encoder } of connections) encoder.clear(1 << 20)
+      for (const { encoder } of connections) encoder.clear()
     }
   })
 }

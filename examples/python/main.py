@@ -1,8 +1,8 @@
-"""The contract that every client keeps (test/contract): appends to streams and consumes them, publishes and listens.
+"""The contract that every client keeps (test/contract): appends and consumes, publishes and subscribes.
 
     main.py ADDRESS[,ADDRESS...] STREAM[,STREAM...] CHANNEL[,CHANNEL...] GROUP RATE
 
-Appends RATE entries a second and publishes until a line `stop` comes in, and consumes and listens until `end` or
+Appends RATE entries a second and publishes until a line `stop` comes in; consumes and listens until `end` or
 the end of the input. Tells what happens as lines of JSON.
 """
 
@@ -59,7 +59,7 @@ async def publish_all(client: Slotcast, channels: list[bytes], stop: asyncio.Eve
                 count = await client.publish(channel, value.encode())
                 tell("published", key=channel.decode(), value=value, count=count)
             except grpc.aio.AioRpcError as error:
-                if error.code() not in IN_DOUBT:
+                if error.code().name not in IN_DOUBT:
                     raise
 
     async with asyncio.TaskGroup() as tasks:
@@ -68,23 +68,23 @@ async def publish_all(client: Slotcast, channels: list[bytes], stop: asyncio.Eve
 
 
 async def consume_all(consumer: Consumer) -> None:
-    async for entry in consumer:
-        key, value = entry.key.decode(), dict(entry.fields)[b"value"].decode()
-        tell("entry", key=key, id=entry.id, value=value, redelivered=entry.redelivered)
+    async for key, consumed in consumer:
+        name, entry_id = key.decode(), consumed.entry.id
+        value = consumed.entry.fields[0].value.decode()
+        tell("entry", key=name, id=entry_id, value=value, redelivered=consumed.redelivered)
 
-        def settled(done: asyncio.Future, key: str = key, id: str = entry.id) -> None:
+        def settled(done: asyncio.Future, key: str = name, id: str = entry_id) -> None:
             tell("settled", key=key, id=id, count=done.result())
 
-        consumer.ack(entry).add_done_callback(settled)
+        consumer.ack(key, entry_id).add_done_callback(settled)
 
 
 async def hear_all(subscriber: Subscriber) -> None:
-    async for message in subscriber:
-        key = message.channel.decode()
-        if message.payload is None:
-            tell("subscribed", key=key)
+    async for event in subscriber:
+        if event.HasField("started"):
+            tell("subscribed", key=event.started.name.decode())
         else:
-            tell("message", key=key, value=message.payload.decode())
+            tell("message", key=event.message.channel.decode(), value=event.message.payload.decode())
 
 
 def complain(task: asyncio.Task) -> None:

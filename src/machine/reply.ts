@@ -24,7 +24,10 @@ export type Bulks = {
   readonly kind: 'bulks'
   readonly bytes: Uint8Array
   readonly bounds: ArrayLike<number>
-  /** When so many bytes of `bytes`, from 0 on, are the same words as RESP has them: `$5\r\nhello\r\n`. */
+  /**
+   * When so many bytes of `bytes`, from 0 on, are the same words as RESP has them: `$5\r\nhello\r\n`.
+   * Nobody changes them any more: long ones are sent from where they are.
+   */
   readonly framedBytes?: number
 }
 
@@ -68,6 +71,7 @@ export function integer(value: number | bigint): Reply {
   return { kind: 'integer', value }
 }
 
+/** @param bytes that nobody changes any more: long ones are sent from where they are */
 export function bulk(bytes: Uint8Array): Reply {
   return { kind: 'bulk', bytes }
 }

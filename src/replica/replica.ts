@@ -21,10 +21,8 @@ import {
   APPEND_THREAD,
   APPLY_THREAD,
   type Entry,
-  type HardState,
   type LogStorage,
   type Message,
-  type Ready,
   type SnapshotMeta,
 } from '../raft/message.ts'
 import type { RaftOptions } from '../raft/options.ts'
@@ -37,6 +35,7 @@ import { Convalescence, provesLoss } from './convalescence.ts'
 import { Digests } from './digests.ts'
 import type { Host } from './host.ts'
 import { Lines } from './lines.ts'
+import { Persistence } from './persistence.ts'
 import { type Asker, type Query, REPAIR_CONTEXT, type Refusal, type StateMachine } from './ports.ts'
 import { ProposalBuffer } from './proposal-buffer.ts'
 import { Proposals } from './proposals.ts'
@@ -73,11 +72,7 @@ export class Replica<R> {
   readonly #chores: Chores<R>
   readonly #lines: Lines<R>
   readonly #applyWork: Message[] = []
-  /** What was last handed to storage; a commit index alone waits for the next write. */
-  #written: HardState
-  /** What of it the disk has. */
-  #durable: HardState
-  #hard: HardState
+  readonly #persistence: Persistence
   #leader: NodeId = NO_NODE
   #term: Term = 0
   #leads = false
@@ -112,9 +107,8 @@ export class Replica<R> {
     this.#chores = new Chores(host)
     this.#lines = new Lines(this.#waiters, machine, this.#buffer)
     this.#applied = applied
-    this.#hard = log.initialState().hardState
-    this.#written = this.#hard
-    this.#durable = this.#hard
+    const { hardState } = log.initialState()
+    this.#persistence = new Persistence(host, shard, hardState, messages => this.#release(messages))
     this.raft = new Raft({ ...options.raft, id: options.self, applied }, log, host.random)
     this.#term = this.raft.term
     this.#succession = new Succession(host, this.raft, options.campaignWithin)
@@ -249,15 +243,9 @@ export class Replica<R> {
 
   // ── called by the turn ──────────────────────────────────────────────────────
 
-  /**
-   * A commit index that no write carried yet, or null. It need not be durable, but
-   * a restart with it applies its log at once, without waiting for a leader.
-   */
+  /** A write that no other carried yet and that need not be durable, or null. */
   unwritten(): ShardWrite | null {
-    const hard = this.#hard
-    if (hard.commit === this.#written.commit || hard.term !== this.#durable.term) return null
-    this.#written = hard
-    return { shard: this.shard, hardState: hard, entries: [], snapshot: null }
+    return this.#persistence.unwritten()
   }
 
   /** The disk brought entries that Raft had to do without. */
@@ -324,11 +312,8 @@ export class Replica<R> {
     const ready = this.raft.ready()
     this.#noteLeader()
     for (const state of ready.readStates) this.#reads.confirm(state.context, state.index)
-    // Term and vote first, also for the candidate: whatever is said after either
-    // changed waits until that is on disk (RAFT 3.8).
-    if (ready.hardState !== null) this.#hard = ready.hardState
-    const { term, vote } = this.#hard
-    const holds = term !== this.#durable.term || vote !== this.#durable.vote
+    if (ready.hardState !== null) this.#persistence.note(ready.hardState)
+    const { holds } = this.#persistence
     const held: Message[] = []
     for (const message of ready.messages) {
       if (message.to === APPEND_THREAD) held.push(...message.responses)
@@ -336,7 +321,8 @@ export class Replica<R> {
       else if (holds) held.push(message)
       else this.#send(message)
     }
-    this.#persist(ready, held)
+    if (ready.snapshot !== null) this.#install(ready.snapshot)
+    this.#persistence.persist(ready, held)
     return true
   }
 
@@ -407,35 +393,6 @@ export class Replica<R> {
       if (message.to === this.#options.self) this.raft.step(message)
       else this.#send(message)
     }
-  }
-
-  #persist(ready: Ready, messages: readonly Message[]): void {
-    const hard = this.#hard
-    const written = this.#written
-    if (ready.snapshot !== null) this.#install(ready.snapshot)
-    const binding = hard.term !== written.term || hard.vote !== written.vote
-    if (ready.entries.length === 0 && ready.snapshot === null && !binding) {
-      // A commit index alone needs no disk: a restart with an older one is safe.
-      if (messages.length > 0)
-        this.#host.persist({ write: null, done: () => this.#release(messages) })
-      return
-    }
-    const changed = binding || hard.commit !== written.commit
-    this.#written = hard
-    const write: ShardWrite = {
-      shard: this.shard,
-      hardState: changed ? hard : null,
-      entries: ready.entries,
-      snapshot: ready.snapshot,
-    }
-    this.#host.persist({
-      write,
-      done: () => {
-        this.#durable = hard
-        if (write.snapshot !== null) this.#host.snapshotKept(this.shard, write.snapshot.index)
-        this.#release(messages)
-      },
-    })
   }
 
   #install(snapshot: SnapshotMeta): void {

@@ -66,19 +66,21 @@ async function story(
   const program = new Program(language.name, [...language.command, ...words], streams, channels)
   try {
     await program.until('work on everything', RECOVERY_MS_MAX, movedOn(program))
+    const since = performance.now()
     for (const [i, fault] of FAULTS.entries()) {
       const key = streams[(i * NAMES_A_SHARD) % streams.length] ?? ''
       note(await happen(cluster, program, fault, key))
       await sleep(REST_MS)
     }
     program.say('stop')
+    const seconds = (performance.now() - since) / 1_000
     await program.until('the end of appending', DRAIN_MS_MAX, () => program.hasStopped)
     await checkChannels(program, MESSAGE_MS_MAX)
     await checkStreams(cluster, program, GROUP, DRAIN_MS_MAX)
     await program.ends(DRAIN_MS_MAX)
     assert.deepEqual(program.faults, [])
     assert.ok((program.redirects ?? 0) > 0, 'redirects were followed')
-    note(summary(program))
+    note(summary(program, seconds))
   } finally {
     program.kill()
   }
@@ -126,12 +128,13 @@ function movedOn(program: Program): () => boolean {
   return () => [...streams, ...channels].every(hasMore => hasMore())
 }
 
-function summary(program: Program): string {
+function summary(program: Program, seconds: number): string {
   const streams = [...program.streams.values()]
   const channels = [...program.channels.values()]
   const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
+  const appended = sum(streams.map(tale => tale.appended.size))
   return [
-    `${sum(streams.map(tale => tale.appended.size))} entries`,
+    `${appended} entries (${Math.round(appended / seconds)} a second)`,
     `${sum(streams.map(tale => sum([...tale.processed.values()]) - tale.processed.size))} came again`,
     `${sum(channels.map(tale => tale.heard))} messages`,
     `${sum(channels.map(tale => tale.missed))} missed`,

@@ -125,11 +125,11 @@ export class Program {
     }
   }
 
-  #ofStream({ event, key, id, value, count }: Told): string | null {
+  #ofStream({ event, key, id, value, redelivered, count }: Told): string | null {
     const tale = this.streams.get(key)
     if (tale === undefined) return 'a stream that is none of its'
     if (event === 'appended') tale.appended.set(value, id)
-    else if (event === 'entry') tale.take(id)
+    else if (event === 'entry') tale.take(id, redelivered)
     else tale.settle(id, count)
     return null
   }

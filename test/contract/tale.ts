@@ -6,13 +6,16 @@ export class StreamTale {
   readonly appended = new Map<string, string>()
   /** How often each ID came. */
   readonly processed = new Map<string, number>()
+  /** IDs that came as delivered before. */
+  readonly redelivered = new Set<string>()
   /** The sum of the counts of the acks of each ID. */
   readonly acknowledged = new Map<string, number>()
   /** IDs whose acks were settled. */
   readonly settled = new Set<string>()
 
-  take(id: string): void {
+  take(id: string, redelivered: boolean): void {
     this.processed.set(id, (this.processed.get(id) ?? 0) + 1)
+    if (redelivered) this.redelivered.add(id)
   }
 
   settle(id: string, count: number): void {

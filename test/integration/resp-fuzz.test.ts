@@ -21,11 +21,10 @@ const { SLOTCAST_FUZZ_SECONDS = '10', SLOTCAST_SEED = '1' } = process.env
 const STANDALONE = { enabled: false, shards: 1, replicas_per_shard: 1 }
 const MiB = 1024 * 1024
 /**
- * Commands that are begun may take 512 MiB over all connections, replies that wait 256 MiB
- * in buffers of up to twice that. As much again may be buffers that the engine has not
- * collected yet: it does so when it sees fit, and memory goes up and down by hundreds of MiB.
+ * Commands that are begun may take 512 MiB over all connections, replies that wait 256 MiB.
+ * A third more may be what the engine has not collected yet: memory goes up and down.
  */
-const GROWTH_MAX = 2048 * MiB
+const GROWTH_MAX = 1024 * MiB
 /** What the client that works waits for a reply at most. */
 const REPLY_MS_MAX = 10_000
 /** When those who left must be forgotten. */

@@ -34,7 +34,7 @@ const raft: readonly Planted[] = [
     what: 'the vote is left out of the hard state that is written (RAFT 3.8)',
     edits: [
       {
-        file: 'src/replica/replica.ts',
+        file: 'src/replica/persistence.ts',
         from: 'hardState: changed ? hard : null,',
         to: 'hardState: changed ? { ...hard, vote: 0 } : null,',
       },
@@ -46,9 +46,9 @@ const raft: readonly Planted[] = [
     what: 'requests for votes leave before the new term is durable (RAFT 3.8)',
     edits: [
       {
-        file: 'src/replica/replica.ts',
-        from: 'const holds = term !== this.#durable.term || vote !== this.#durable.vote',
-        to: 'const holds = term < 0 || vote < 0',
+        file: 'src/replica/persistence.ts',
+        from: 'return term !== this.#durable.term || vote !== this.#durable.vote',
+        to: 'return term < 0 || vote < 0',
       },
     ],
     caughtBy: WITHIN,

@@ -210,7 +210,7 @@ function getKeys(desk: Desk, _session: Session, argv: Argv): Reply {
   if ('kind' in found) return found
   const words = keysOf(found.facts, found.argv)
   if (words.length === 0) return invalidArguments
-  return array(words.map(word => bulk(found.argv.bytes(word))))
+  return array(words.map(word => bulk(Buffer.from(found.argv.bytes(word)))))
 }
 
 /** What is done to the keys of `spec` by these words: SET reads the key only where GET asks for it. */
@@ -228,7 +228,7 @@ function getKeysAndFlags(desk: Desk, _session: Session, argv: Argv): Reply {
     const words = keysOf({ ...found.facts, keys: [spec] }, found.argv)
     if (words.length === 0) return invalidArguments
     const flags = keyFlags(flagsFor(spec, found.argv))
-    for (const word of words) items.push(array([bulk(found.argv.bytes(word)), flags]))
+    for (const word of words) items.push(array([bulk(Buffer.from(found.argv.bytes(word))), flags]))
   }
   return items.length === 0 ? invalidArguments : array(items)
 }

@@ -76,7 +76,7 @@ function subscribe(kind: Kind): Run {
     const pushes: Reply[][] = []
     for (let i = 1; i < argv.count; i += 1) {
       kind.join(pubsub.registry, listener, argv.latin1(i))
-      pushes.push([word, bulk(argv.bytes(i)), integer(kind.count(listener))])
+      pushes.push([word, bulk(Buffer.from(argv.bytes(i))), integer(kind.count(listener))])
     }
     return { kind: 'pushes', pushes }
   }
@@ -96,7 +96,7 @@ function unsubscribe(kind: Kind): Run {
       for (const { name, bytes } of [...kind.of(listener)]) leave(name, bytes)
       if (pushes.length === 0) pushes.push([word, NULL, integer(kind.count(listener))])
     }
-    for (let i = 1; i < argv.count; i += 1) leave(argv.latin1(i), argv.bytes(i))
+    for (let i = 1; i < argv.count; i += 1) leave(argv.latin1(i), Buffer.from(argv.bytes(i)))
     return { kind: 'pushes', pushes }
   }
 }

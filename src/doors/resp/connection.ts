@@ -12,8 +12,8 @@ import type { Publication } from '../../broker/pubsub/publication.ts'
 import type { Client, Session } from '../../broker/session.ts'
 import { fail, type Reply } from '../../machine/reply.ts'
 import { type CarryBudget, COMMAND, Decoder, FAULT, MORE } from './decoder.ts'
-import { Encoder } from './encoder.ts'
-import { encodePublication, SHARED_BYTES_MIN } from './publications.ts'
+import { Encoder, SHARED_BYTES_MIN } from './encoder.ts'
+import { encodePublication } from './publications.ts'
 
 export type ConnectionLimits = {
   /** Replies that wait to be written; beyond, no more commands are read. */
@@ -42,12 +42,8 @@ export interface Door {
   slow(connection: Connection, reason: string): void
 }
 
-/** Output buffers above this are not kept. */
-const OUTPUT_BYTES_KEPT = 256 * 1024
 /** What the first reply may take as far as one knows: a new client's pipeline begins slowly. */
 const FIRST_REPLY_BYTES = 256 * 1024
-/** An output buffer that grew so far is set aside while it waits: growing it further would copy it again and again. */
-const OUTPUT_BYTES_SEALED = 1024 * 1024
 /** How long a connection that we ended may stay half open. */
 const LINGER_MS = 1_000
 
@@ -63,9 +59,6 @@ export class Connection implements Client {
   /** Replies gather in one and are written from the other. */
   #output = new Encoder()
   #spare = new Encoder()
-  /** What waits before `#output`, oldest first, and its bytes. */
-  #sealed: Buffer[] = []
-  #sealedBytes = 0
   /** Bytes that the socket was given and has not taken. */
   #writingBytes = 0
   readonly #gauge = new OutputGauge()
@@ -142,13 +135,8 @@ export class Connection implements Client {
       this.#held.message(resp, respBytes, protocol)
       return
     }
-    if (respBytes < SHARED_BYTES_MIN) {
-      this.#output.message(resp, respBytes, protocol)
-    } else {
-      this.#output.messageMark(protocol)
-      this.#seal(this.#output.take())
-      this.#seal(resp.subarray(1, respBytes))
-    }
+    if (respBytes < SHARED_BYTES_MIN) this.#output.message(resp, respBytes, protocol)
+    else this.#output.sharedMessage(resp, respBytes, protocol)
     this.#touch()
   }
 
@@ -202,42 +190,33 @@ export class Connection implements Client {
     if (this.#closed || this.#writing) return
     if (this.#inputEnded && this.#isDone()) this.#ending = true
     const full = this.#output
-    if (full.length === 0 && this.#sealed.length === 0) {
+    if (full.length === 0) {
       if (this.#ending) this.#leave()
       return
     }
     this.#output = this.#spare
     this.#spare = full
     this.#writing = true
-    this.#writingBytes = this.#sealedBytes + full.length
+    this.#writingBytes = full.length
     this.#session.bytesOut += this.#writingBytes
-    if (this.#sealed.length === 0) {
-      this.#socket.write(full.view(), this.#onWritten)
+    if (full.parts.length === 0) {
+      this.#socket.write(full.last(), this.#onWritten)
       return
     }
-    const sealed = this.#sealed
-    this.#sealed = []
-    this.#sealedBytes = 0
     this.#socket.cork()
-    for (const bytes of sealed) this.#socket.write(bytes)
+    for (const bytes of full.parts) this.#socket.write(bytes)
     // Also when it is empty: what it says is that all before it is written.
-    this.#socket.write(full.view(), this.#onWritten)
+    this.#socket.write(full.last(), this.#onWritten)
     this.#socket.uncork()
   }
 
   /** Bytes that wait to be written, and those that the socket has not taken yet. */
   get #waitingBytes(): number {
-    return this.#sealedBytes + this.#output.length + this.#writingBytes
-  }
-
-  #seal(bytes: Buffer): void {
-    this.#sealed.push(bytes)
-    this.#sealedBytes += bytes.length
+    return this.#output.length + this.#writingBytes
   }
 
   /** Whether more may wait for this client. If not, it is cut. */
   #mayGather(): boolean {
-    if (this.#output.length > OUTPUT_BYTES_SEALED) this.#seal(this.#output.take())
     const bytes = this.#waitingBytes
     if (bytes <= this.#door.quietBytes) {
       this.#gauge.clear()
@@ -278,15 +257,11 @@ export class Connection implements Client {
     this.#writing = false
     this.#writingBytes = 0
     this.#writingSince = 0
-    this.#spare.clear(OUTPUT_BYTES_KEPT)
+    this.#spare.clear()
     if (this.#closed) return
     this.#giveBack(this.#counted - this.#waitingBytes)
-    if (this.#output.length + this.#sealedBytes > 0 || this.#ending || this.#inputEnded)
-      this.flush()
-    if (
-      this.#choked &&
-      this.#output.length + this.#sealedBytes < this.#door.limits.outputPauseBytes
-    ) {
+    if (this.#output.length > 0 || this.#ending || this.#inputEnded) this.flush()
+    if (this.#choked && this.#output.length < this.#door.limits.outputPauseBytes) {
       this.#choked = false
       if (!this.#paused) this.#drain()
     }
@@ -308,7 +283,7 @@ export class Connection implements Client {
     const { broker, limits } = this.#door
     const decoder = this.#decoder
     while (!this.#ending && this.#lastTicket < 0 && !this.#closed) {
-      if (this.#output.length + this.#sealedBytes > limits.outputPauseBytes) {
+      if (this.#output.length > limits.outputPauseBytes) {
         this.#choked = true
         this.#touch()
         return

@@ -21,6 +21,8 @@ const DIGITS_MAX = 15
 const CARRY_BYTES_MIN = 4096
 /** A carry buffer above this is let go when little is left in it. */
 const CARRY_BYTES_KEPT = 64 * 1024
+/** A long word gets room for so many times what has come of it. */
+const FORESEEN_TIMES = 4
 /** Words that there is room for before they come. */
 const WORDS_FORESEEN_MAX = 1024
 
@@ -247,6 +249,8 @@ export class Decoder {
     if (need > old.length || wasteful) {
       let capacity = wasteful ? CARRY_BYTES_MIN : Math.max(CARRY_BYTES_MIN, old.length)
       while (capacity < need) capacity *= 2
+      // Only a word that is most of it: many that each get their own room would be copied again and again.
+      if (this.#length * 2 > capacity) capacity = this.#foreseen(need)
       if (!this.#budget.take(capacity - old.length)) return false
       target = Buffer.allocUnsafeSlow(capacity)
     }
@@ -259,6 +263,15 @@ export class Decoder {
     chunk.copy(target, this.#end)
     this.#end += chunk.length
     return true
+  }
+
+  /**
+   * A capacity for the long word that is being read, of which `have` bytes are here with all before it: all of it,
+   * but a word that is only announced must not take memory, so at most four times what has come.
+   */
+  #foreseen(have: number): number {
+    const whole = this.#position - this.#start + this.#length + 2
+    return Math.max(have, Math.min(whole, FORESEEN_TIMES * have))
   }
 
   /** The unused bytes now stand `by` further to the front. */

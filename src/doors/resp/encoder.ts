@@ -2,6 +2,10 @@
 //
 // What every XADD needs, an ID, costs no string: digits are written as bytes, and
 // the milliseconds that a whole batch shares are worked out once.
+//
+// Long values are not copied but sent from where they are, and a buffer that is full is
+// set aside instead of being copied into a larger one: what was encoded is a row of parts
+// and the buffer that is being filled.
 
 import type { Bulks, Reply } from '../../machine/reply.ts'
 import type { Half, StreamId } from '../../machine/types/stream-id.ts'
@@ -22,6 +26,12 @@ const PLUS = 0x2b
 const GREATER = 0x3e
 
 const CAPACITY_MIN = 1024
+/** A buffer that is full at this size is set aside. */
+const CAPACITY_MAX = 256 * 1024
+/** Bytes of at least this length are sent from where they are. */
+export const SHARED_BYTES_MIN = 16 * 1024
+/** What stands before a part and is shorter than this is copied, so that its buffer goes on being filled. */
+const COPIED_BYTES_MAX = 4096
 /** Type byte, up to 20 digits with sign, CRLF. */
 const HEADER_BYTES_MAX = 24
 /** `$41`, two halves of 20 digits, a dash, two line ends. */
@@ -31,6 +41,7 @@ const COPY_LOOP_BYTES = 24
 const DIGITS_MAX = 20
 /** Numbers above are split, so that division stays on 32 bits. */
 const SPLIT = 10_000_000
+const EMPTY = Buffer.alloc(0)
 const OK_LINE = Buffer.from('+OK\r\n', 'latin1')
 
 type Aggregate = Extract<Reply, { readonly items: readonly Reply[] }>
@@ -72,26 +83,37 @@ function writeDigits(value: Half): number {
 
 export class Encoder {
   #bytes: Buffer = Buffer.allocUnsafeSlow(CAPACITY_MIN)
-  #length = 0
+  /** Bytes that stand in `#bytes`. */
+  #filled = 0
+  /** What comes before them, oldest first. */
+  #parts: Buffer[] = []
+  #partsBytes = 0
   /** The milliseconds of the last ID, and their digits. */
   #ms: Half = 0
   readonly #msDigits = new Uint8Array(DIGITS_MAX).fill(ZERO)
   #msCount = 1
 
-  /** Bytes that were encoded and not taken. */
+  /** Bytes that were encoded since the last `clear`. */
   get length(): number {
-    return this.#length
+    return this.#partsBytes + this.#filled
   }
 
-  /** What was encoded, as a view that holds until the next `encode`. */
-  view(): Buffer {
-    return this.#bytes.subarray(0, this.#length)
+  /** What was encoded before `last`, oldest first. */
+  get parts(): readonly Buffer[] {
+    return this.#parts
   }
 
-  /** Forgets what was encoded; a buffer that grew beyond `keptMax` bytes is let go. */
-  clear(keptMax: number): void {
-    this.#length = 0
-    if (this.#bytes.length > keptMax) this.#bytes = Buffer.allocUnsafeSlow(CAPACITY_MIN)
+  /** The end of what was encoded, as a view that holds until the next `encode`. */
+  last(): Buffer {
+    return this.#bytes.subarray(0, this.#filled)
+  }
+
+  /** Forgets what was encoded. */
+  clear(): void {
+    this.#filled = 0
+    if (this.#parts.length > 0) this.#parts = []
+    this.#partsBytes = 0
+    if (this.#bytes.length > CAPACITY_MAX) this.#bytes = Buffer.allocUnsafeSlow(CAPACITY_MIN)
   }
 
   encode(reply: Reply, protocol: 2 | 3): void {
@@ -104,7 +126,13 @@ export class Encoder {
         break
       case 'bulk':
         this.#header(DOLLAR, reply.bytes.length)
-        this.#bulkBody(reply.bytes, 0, reply.bytes.length)
+        if (reply.bytes.length < SHARED_BYTES_MIN) {
+          this.#bulkBody(reply.bytes, 0, reply.bytes.length)
+        } else {
+          this.#share(asBuffer(reply.bytes))
+          this.#reserve(2)
+          this.#lineEnd()
+        }
         break
       case 'bulks':
         this.#bulks(reply)
@@ -157,43 +185,71 @@ export class Encoder {
   message(bytes: Buffer, length: number, protocol: 2 | 3): void {
     this.#reserve(length)
     const target = this.#bytes
-    const at = this.#length
+    const at = this.#filled
     target[at] = protocol === 3 ? GREATER : STAR
     if (length <= COPY_LOOP_BYTES)
       for (let i = 1; i < length; i += 1) target[at + i] = bytes[i] as number
     else bytes.copy(target, at + 1, 1, length)
-    this.#length = at + length
+    this.#filled = at + length
   }
 
-  /** Adds the first byte of a message whose others are sent from where they are. */
-  messageMark(protocol: 2 | 3): void {
+  /** Adds a message as `message` does, but sends it from where it is. Its bytes must not change. */
+  sharedMessage(bytes: Buffer, length: number, protocol: 2 | 3): void {
     this.#reserve(1)
-    this.#bytes[this.#length++] = protocol === 3 ? GREATER : STAR
+    this.#bytes[this.#filled++] = protocol === 3 ? GREATER : STAR
+    this.#share(bytes.subarray(1, length))
   }
 
-  /** Adds what another encoder has. */
+  /** Moves here what another encoder has. */
   append(other: Encoder): void {
-    this.#reserve(other.#length)
-    other.#bytes.copy(this.#bytes, this.#length, 0, other.#length)
-    this.#length += other.#length
-  }
-
-  /** What was encoded, as bytes that are the taker's; the encoder is empty. */
-  take(): Buffer {
-    const taken = this.view()
-    this.#bytes = Buffer.allocUnsafeSlow(CAPACITY_MIN)
-    this.#length = 0
-    return taken
+    for (const part of other.#parts) this.#share(part)
+    const count = other.#filled
+    this.#reserve(count)
+    other.#bytes.copy(this.#bytes, this.#filled, 0, count)
+    this.#filled += count
+    other.clear()
   }
 
   #reserve(bytes: number): void {
-    const need = this.#length + bytes
-    if (need <= this.#bytes.length) return
-    let capacity = this.#bytes.length * 2
+    if (this.#filled + bytes > this.#bytes.length) this.#grow(bytes)
+  }
+
+  #grow(bytes: number): void {
+    let capacity = Math.max(CAPACITY_MIN, this.#bytes.length * 2)
+    if (this.#bytes.length >= CAPACITY_MAX) {
+      this.#setAside()
+      if (bytes <= this.#bytes.length) return
+      capacity = CAPACITY_MAX
+    }
+    const need = this.#filled + bytes
     while (capacity < need) capacity *= 2
     const grown = Buffer.allocUnsafeSlow(capacity)
-    this.#bytes.copy(grown, 0, 0, this.#length)
+    this.#bytes.copy(grown, 0, 0, this.#filled)
     this.#bytes = grown
+  }
+
+  /** Adds bytes that nobody changes any more. */
+  #share(bytes: Buffer): void {
+    this.#setAside()
+    this.#add(bytes)
+  }
+
+  #add(part: Buffer): void {
+    this.#parts.push(part)
+    this.#partsBytes += part.length
+  }
+
+  /** What was filled becomes a part. */
+  #setAside(): void {
+    const filled = this.last()
+    if (filled.length === 0) return
+    this.#filled = 0
+    if (filled.length < COPIED_BYTES_MAX) {
+      this.#add(Buffer.from(filled))
+      return
+    }
+    this.#add(filled)
+    this.#bytes = EMPTY
   }
 
   #pairs(items: readonly Reply[], protocol: 2 | 3): void {
@@ -208,7 +264,7 @@ export class Encoder {
   #header(type: number, value: number): void {
     this.#reserve(HEADER_BYTES_MAX)
     const bytes = this.#bytes
-    let at = this.#length
+    let at = this.#filled
     bytes[at++] = type
     if (value < 10) {
       bytes[at++] = ZERO + value
@@ -218,7 +274,7 @@ export class Encoder {
     }
     bytes[at++] = CR
     bytes[at++] = LF
-    this.#length = at
+    this.#filled = at
   }
 
   #integer(value: number | bigint): void {
@@ -233,7 +289,7 @@ export class Encoder {
     const msCount = this.#msCount
     const seqCount = writeDigits(id.seq)
     const length = msCount + 1 + seqCount
-    let at = this.#length
+    let at = this.#filled
     bytes[at++] = DOLLAR
     if (length >= 10) bytes[at++] = ZERO + ((length / 10) | 0)
     bytes[at++] = ZERO + (length % 10)
@@ -245,7 +301,7 @@ export class Encoder {
     for (let i = DIGITS_MAX - seqCount; i < DIGITS_MAX; i += 1) bytes[at++] = digits[i] as number
     bytes[at++] = CR
     bytes[at++] = LF
-    this.#length = at
+    this.#filled = at
   }
 
   #remember(ms: Half): void {
@@ -259,7 +315,7 @@ export class Encoder {
     const count = to - from
     this.#reserve(count + 2)
     const bytes = this.#bytes
-    let at = this.#length
+    let at = this.#filled
     if (count <= COPY_LOOP_BYTES) {
       for (let i = from; i < to; i += 1) bytes[at++] = source[i] as number
     } else {
@@ -268,15 +324,19 @@ export class Encoder {
     }
     bytes[at++] = CR
     bytes[at++] = LF
-    this.#length = at
+    this.#filled = at
   }
 
   #bulks({ bytes: source, bounds, framedBytes }: Bulks): void {
     this.#header(STAR, bounds.length / 2)
     if (framedBytes !== undefined) {
+      if (framedBytes >= SHARED_BYTES_MIN) {
+        this.#share(asBuffer(source).subarray(0, framedBytes))
+        return
+      }
       this.#reserve(framedBytes)
-      Buffer.prototype.copy.call(source, this.#bytes, this.#length, 0, framedBytes)
-      this.#length += framedBytes
+      Buffer.prototype.copy.call(source, this.#bytes, this.#filled, 0, framedBytes)
+      this.#filled += framedBytes
       return
     }
     for (let i = 0; i < bounds.length; i += 2) {
@@ -302,8 +362,8 @@ export class Encoder {
 
   #utf8(text: string, count: number): void {
     this.#reserve(count + 2)
-    this.#bytes.write(text, this.#length, count, 'utf8')
-    this.#length += count
+    this.#bytes.write(text, this.#filled, count, 'utf8')
+    this.#filled += count
     this.#lineEnd()
   }
 
@@ -311,36 +371,42 @@ export class Encoder {
   #line(type: number, text: string): void {
     const count = Buffer.byteLength(text, 'utf8')
     this.#reserve(count + 3)
-    this.#bytes[this.#length] = type
-    const from = this.#length + 1
+    this.#bytes[this.#filled] = type
+    const from = this.#filled + 1
     this.#bytes.write(text, from, count, 'utf8')
-    this.#length = from + count
-    for (let i = from; i < this.#length; i += 1)
+    this.#filled = from + count
+    for (let i = from; i < this.#filled; i += 1)
       if (this.#bytes[i] === CR || this.#bytes[i] === LF) this.#bytes[i] = SPACE
     this.#lineEnd()
   }
 
   #raw(line: Uint8Array): void {
     this.#reserve(line.length)
-    for (let i = 0; i < line.length; i += 1) this.#bytes[this.#length++] = line[i] as number
+    for (let i = 0; i < line.length; i += 1) this.#bytes[this.#filled++] = line[i] as number
   }
 
   /** A null: `_` in RESP3, else -1 in place of a length. */
   #missing(type: number, protocol: 2 | 3): void {
     this.#reserve(5)
     if (protocol === 3) {
-      this.#bytes[this.#length++] = UNDERSCORE
+      this.#bytes[this.#filled++] = UNDERSCORE
     } else {
-      this.#bytes[this.#length++] = type
-      this.#bytes[this.#length++] = DASH
-      this.#bytes[this.#length++] = ZERO + 1
+      this.#bytes[this.#filled++] = type
+      this.#bytes[this.#filled++] = DASH
+      this.#bytes[this.#filled++] = ZERO + 1
     }
     this.#lineEnd()
   }
 
   /** There must be room for it. */
   #lineEnd(): void {
-    this.#bytes[this.#length++] = CR
-    this.#bytes[this.#length++] = LF
+    this.#bytes[this.#filled++] = CR
+    this.#bytes[this.#filled++] = LF
   }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -6,9 +6,7 @@
 // send from.
 
 import type { Publication } from '../../broker/pubsub/publication.ts'
-
-/** Messages of at least this length are shared, not copied. */
-export const SHARED_BYTES_MIN = 16 * 1024
+import { SHARED_BYTES_MIN } from './encoder.ts'
 
 const DOLLAR = 0x24
 const ZERO = 0x30

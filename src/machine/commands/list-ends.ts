@@ -9,9 +9,10 @@ import { bulk, type ErrorReply, NULL, OK, type Reply, syntaxError } from '../rep
 import { Words } from '../types/element.ts'
 import type { List } from '../types/list.ts'
 
-/** Bytes that the reply has around an element, about, and that are expected of all of it at most. */
+/** Bytes that the reply has around an element, about. */
 const FRAME_BYTES = 12
-const WORDS_BYTES_MAX = 4096
+/** What is made room for at once, at most: a few short elements may lie among long ones. */
+const WORDS_BYTES_MAX = 1024 * 1024
 
 /** Room for `count` words of `list` in a reply. */
 export function wordsFor(list: List, count: number): Words {

@@ -7,7 +7,7 @@
 // An empty list is not kept at a key; whoever takes the last element removes it.
 
 import { assert } from '../../base/assert.ts'
-import { beginOf, encoded, endOf, isElement, measure, put, type Words, wordAt } from './element.ts'
+import { beginOf, encoded, endOf, measure, put, type Words, wordAt } from './element.ts'
 import { allocate, BLOCK_BYTES_MAX, Block, CAPACITY_MIN } from './list-block.ts'
 import { ListCut } from './list-cut.ts'
 import type { Value } from './value.ts'
@@ -100,7 +100,7 @@ export class List implements Value {
   pushTail(source: Buffer, from: number, to: number): void {
     const size = measure(source, from, to)
     let block = this.#tail > this.#head ? this.#own(this.#tail - 1) : null
-    if (block === null || !hasRoomBehind(block, size)) {
+    if (block === null || !block.makeRoomBehind(size)) {
       if (this.#tail === this.#row.length) this.#widen()
       const bytes = allocate(this.#firstCapacity(size))
       block = new Block(bytes, 0, 0, 0, this.#epoch, false)
@@ -118,7 +118,7 @@ export class List implements Value {
   pushHead(source: Buffer, from: number, to: number): void {
     const size = measure(source, from, to)
     let block = this.#tail > this.#head ? this.#own(this.#head) : null
-    if (block === null || !hasRoomBefore(block, size)) {
+    if (block === null || !block.makeRoomBefore(size)) {
       if (this.#head === 0) this.#widen()
       const bytes = allocate(this.#firstCapacity(size))
       block = new Block(bytes, bytes.length, bytes.length, 0, this.#epoch, false)
@@ -248,7 +248,7 @@ export class List implements Value {
       }
     }
     const block = this.#row[i] as Block
-    this.#at = placeIn(block, within)
+    this.#at = block.placeOf(within)
     return i
   }
 
@@ -338,7 +338,7 @@ export class List implements Value {
     to: number,
   ): void {
     const block = this.#row[i] as Block
-    const before = countBetween(block, block.start, at)
+    const before = block.countBefore(at)
     const parts: Block[] = []
     if (before > 0) parts.push(this.#copyOf(block, block.start, at, before))
     const single = new Block(allocate(size), 0, 0, 0, this.#epoch, false)
@@ -348,7 +348,7 @@ export class List implements Value {
     block.release()
     const joined = parts.reduce<Block[]>((row, part) => {
       const last = row[row.length - 1]
-      if (last !== undefined && last.size + part.size <= BLOCK_BYTES_MAX) join(last, part)
+      if (last !== undefined && last.size + part.size <= BLOCK_BYTES_MAX) last.absorb(part)
       else row.push(part)
       return row
     }, [])
@@ -384,7 +384,7 @@ export class List implements Value {
     let removed = 0
     let i = first
     for (; removed < max && i >= this.#head && i < this.#tail; i += reverse ? -1 : 1) {
-      const found = findIn(this.#row[i] as Block, element, max - removed, reverse)
+      const found = (this.#row[i] as Block).find(element, max - removed, reverse)
       if (found.length === 0) continue
       removed += found.length
       this.#squeeze(i, found, element.length)
@@ -420,7 +420,7 @@ export class List implements Value {
       if (block.count === 0) {
         block.release()
       } else if (before !== null && before.size + block.size <= JOINED_BYTES_MAX) {
-        join(this.#own(target - 1), this.#own(i))
+        this.#own(target - 1).absorb(this.#own(i))
       } else {
         if (block.epoch === this.#epoch && block.size * 4 < block.bytes.length)
           block.move(block.size, 0)
@@ -465,101 +465,11 @@ export class List implements Value {
     this.#length += count
     this.#bytes += to - from
     if (last !== null && last.size + block.size <= BLOCK_BYTES_MAX) {
-      join(last, block)
+      last.absorb(block)
       return
     }
     if (this.#tail === this.#row.length) this.#widen()
     this.#row[this.#tail] = block
     this.#tail += 1
   }
-}
-
-/** Where element `index` of the block stands. */
-function placeIn(block: Block, index: number): number {
-  const { bytes } = block
-  if (index < block.count / 2) {
-    let at = block.start
-    for (let k = 0; k < index; k += 1) at = endOf(bytes, at)
-    return at
-  }
-  let end = block.end
-  for (let k = block.count; k > index; k -= 1) end = beginOf(bytes, end)
-  return end
-}
-
-function countBetween(block: Block, from: number, to: number): number {
-  let count = 0
-  for (let at = from; at < to; at = endOf(block.bytes, at)) count += 1
-  return count
-}
-
-/** A capacity for `needed` bytes that leaves room to grow, within what a full block takes. */
-function grown(needed: number): number {
-  return Math.max(needed, CAPACITY_MIN, Math.min(needed * 2, BLOCK_BYTES_MAX))
-}
-
-/**
- * Whether the block can take `size` more bytes behind its last element, for which it
- * moves its elements or grows. Each way costs what the pushes before it have earned.
- */
-function hasRoomBehind(block: Block, size: number): boolean {
-  const capacity = block.bytes.length
-  if (!block.shared && block.end + size <= capacity) return true
-  const needed = block.size + size
-  if (needed > BLOCK_BYTES_MAX) return false
-  if (block.shared || needed + (capacity >> 2) > capacity) {
-    // Full, but for a little on the other side.
-    if (!block.shared && capacity >= BLOCK_BYTES_MAX) return false
-    block.move(grown(needed), 0)
-  } else {
-    block.shift(0)
-  }
-  return true
-}
-
-/** As `hasRoomBehind`, before the first element. */
-function hasRoomBefore(block: Block, size: number): boolean {
-  const capacity = block.bytes.length
-  if (!block.shared && block.start >= size) return true
-  const needed = block.size + size
-  if (needed > BLOCK_BYTES_MAX) return false
-  if (block.shared || needed + (capacity >> 2) > capacity) {
-    if (!block.shared && capacity >= BLOCK_BYTES_MAX) return false
-    const larger = grown(needed)
-    block.move(larger, larger - block.size)
-  } else {
-    block.shift(capacity - block.size)
-  }
-  return true
-}
-
-/** Puts the elements of `other` behind those of `block`; both are our own. */
-function join(block: Block, other: Block): void {
-  const size = block.size + other.size
-  if (block.shared || block.end + other.size > block.bytes.length) {
-    const spare = Math.min(size >> 2, Math.max(0, BLOCK_BYTES_MAX - size))
-    block.move(size + spare, 0)
-  }
-  other.bytes.copy(block.bytes, block.end, other.start, other.end)
-  block.end += other.size
-  block.count += other.count
-  other.release()
-  other.end = other.start
-  other.count = 0
-}
-
-/** Where in the block `element` stands, rising: at most `max` times, the first or the last of them. */
-function findIn(block: Block, element: Buffer, max: number, reverse: boolean): number[] {
-  const { bytes, start, end } = block
-  const found: number[] = []
-  if (!reverse) {
-    for (let at = start; at < end && found.length < max; at = endOf(bytes, at))
-      if (isElement(bytes, at, element)) found.push(at)
-    return found
-  }
-  for (let at = end; at > start && found.length < max; ) {
-    at = beginOf(bytes, at)
-    if (isElement(bytes, at, element)) found.push(at)
-  }
-  return found.reverse()
 }

@@ -8,7 +8,6 @@
 import { status as codes } from '@grpc/grpc-js'
 import type {
   ConsumedEntries,
-  ConsumeEnded,
   ConsumeRequest,
   ConsumeResponse,
   ConsumeSettled,
@@ -16,10 +15,9 @@ import type {
 } from '../../../gen/slotcast/v1/consume.ts'
 import type { ErrorReply, Reply } from '../../../machine/reply.ts'
 import type { Desk, DeskClient, DeskSessionOptions } from '../desk.ts'
+import { failureOf } from '../failure.ts'
 import * as read from '../mapping/reading.ts'
 import { keyFault } from '../mapping/writing.ts'
-import { errorWord, retryDelay } from '../status.ts'
-import { slotMoved } from '../topology.ts'
 import type { Words } from '../words.ts'
 import { Credit, NO_SHARE } from './credit.ts'
 import {
@@ -38,9 +36,8 @@ const STREAMS_MAX = 1_024
 const ROTATE_MS = 500
 /** A frame is sent before the end of the turn when it has so much: many clients take at most 4 MiB. */
 const FRAME_BYTES_SOFT_MAX = 1024 * 1024
-/** After an answer that leaves the fate of a read open: an election is over by then. */
+/** After an answer that leaves the fate of a read or an ack open, which may be repeated: an election is over by then. */
 const IN_DOUBT_DELAY = { seconds: 0n, nanos: 100_000_000 }
-const IN_DOUBT = 'INDOUBT'
 const MS_PER_SECOND = 1_000
 const NANOS_PER_MS = 1_000_000
 
@@ -214,25 +211,15 @@ export class ConsumeCall implements DeskClient, ReaderHost {
     this.#credit.settle(reader.share, 0, 0)
     reader.share = NO_SHARE
     this.#drop(reader)
-    this.#out.ended.push({ key: reader.key, reason: this.#reasonOf(reply) })
+    this.#out.ended.push({
+      key: reader.key,
+      reason: failureOf(this.#tools.desk, reply, IN_DOUBT_DELAY),
+    })
     this.#gather()
   }
 
   closed(reason: string): void {
     this.finish(reason)
-  }
-
-  #reasonOf(reply: ErrorReply): ConsumeEnded['reason'] {
-    const { redirect, text } = reply
-    if (redirect !== undefined) {
-      return {
-        $case: 'redirect',
-        value: { text, moved: slotMoved(this.#tools.desk, redirect) },
-      }
-    }
-    const code = errorWord(text)
-    const delay = retryDelay(text) ?? (code === IN_DOUBT ? IN_DOUBT_DELAY : undefined)
-    return { $case: 'error', value: { code, text, retryDelay: delay } }
   }
 
   /** Forgets a reader; its session ends with the turn. */
@@ -266,15 +253,8 @@ export class ConsumeCall implements DeskClient, ReaderHost {
   }
 
   #outcomeOf(kind: Owed['kind'], reply: Reply): ConsumeSettled['outcome'] {
-    if (reply.kind === 'error') {
-      const { redirect, text } = reply
-      if (redirect !== undefined) {
-        const moved = slotMoved(this.#tools.desk, redirect)
-        return { $case: 'redirect', value: { text, moved } }
-      }
-      const retry = retryDelay(text) ?? undefined
-      return { $case: 'error', value: { code: errorWord(text), text, retryDelay: retry } }
-    }
+    if (reply.kind === 'error')
+      return failureOf(this.#tools.desk, reply, kind === 'ack' ? IN_DOUBT_DELAY : undefined)
     const count = kind === 'claim' ? BigInt(read.items(reply).length) : read.count(reply)
     return { $case: 'count', value: count }
   }

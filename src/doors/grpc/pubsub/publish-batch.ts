@@ -12,10 +12,10 @@ import type {
 } from '../../../gen/slotcast/v1/pubsub_service.ts'
 import { fail, type Reply } from '../../../machine/reply.ts'
 import type { Desk, DeskClient } from '../desk.ts'
+import { failureOf } from '../failure.ts'
 import { writePublication } from '../mapping/pubsub.ts'
 import * as read from '../mapping/reading.ts'
-import { errorWord, invalid, retryDelay } from '../status.ts'
-import { slotMoved } from '../topology.ts'
+import { invalid } from '../status.ts'
 import { Words } from '../words.ts'
 
 const PUBLICATIONS_MAX = 10_000
@@ -103,11 +103,7 @@ class Batch implements DeskClient {
 
   #outcomeOf(reply: Reply): PublishOutcome['outcome'] {
     if (reply.kind !== 'error') return { $case: 'receivers', value: read.count(reply) }
-    const { redirect, text } = reply
-    if (redirect !== undefined)
-      return { $case: 'redirect', value: { text, moved: slotMoved(this.#desk, redirect) } }
-    const code = errorWord(text)
-    return { $case: 'error', value: { code, text, retryDelay: retryDelay(text) ?? undefined } }
+    return failureOf(this.#desk, reply)
   }
 }
 

@@ -15,13 +15,12 @@ import {
   type SubscribeRequest,
   SubscribeResponse,
   SubscriptionKind,
-  type SubscriptionRefused,
 } from '../../../gen/slotcast/v1/pubsub.ts'
 import type { SlotMoved } from '../../../gen/slotcast/v1/topology.ts'
-import type { ErrorReply, Reply } from '../../../machine/reply.ts'
+import type { Reply } from '../../../machine/reply.ts'
 import type { Desk, DeskClient } from '../desk.ts'
+import { failureOf } from '../failure.ts'
 import * as read from '../mapping/reading.ts'
-import { errorWord, retryDelay } from '../status.ts'
 import { slotMoved } from '../topology.ts'
 import type { Words } from '../words.ts'
 import { Outlet } from './outlet.ts'
@@ -194,7 +193,10 @@ export class SubscribeCall implements DeskClient {
     if (operation === undefined || this.#leaving || this.#ended) return
     const { kind, begins, name } = operation
     if (reply.kind === 'error') {
-      this.#tell({ $case: 'refused', value: { kind, name, reason: this.#reasonOf(reply) } })
+      this.#tell({
+        $case: 'refused',
+        value: { kind, name, reason: failureOf(this.#tools.desk, reply) },
+      })
       return
     }
     const count = reply.kind === 'pushes' ? reply.pushes[0]?.[2] : undefined
@@ -251,14 +253,6 @@ export class SubscribeCall implements DeskClient {
       return slotMoved(desk, { kind: 'MOVED', slot, epoch: map.epoch, shard: shard.id, leader })
     }
     return undefined
-  }
-
-  #reasonOf(reply: ErrorReply): SubscriptionRefused['reason'] {
-    const { redirect, text } = reply
-    if (redirect !== undefined)
-      return { $case: 'redirect', value: { text, moved: slotMoved(this.#tools.desk, redirect) } }
-    const code = errorWord(text)
-    return { $case: 'error', value: { code, text, retryDelay: retryDelay(text) ?? undefined } }
   }
 
   // What goes out.

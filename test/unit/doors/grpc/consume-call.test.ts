@@ -303,6 +303,22 @@ test('acks, nacks and claims are settled by their tags, in the order in which th
   )
 })
 
+test('an ack of unknown fate may be repeated after a while, a nack may not', async () => {
+  const { send, desk, channel } = begin()
+  desk.script = ([name]) =>
+    name === 'XACK' || name === 'XNACK' ? fail('INDOUBT the leader is gone') : null
+  send({ open })
+  send({
+    acks: [{ tag: 1n, key: b('a'), ids: ['1-0'] }],
+    nacks: [{ tag: 2n, key: b('a'), ids: ['3-0'], mode: 3 }],
+  })
+  await turns()
+  const delays = channel.frames
+    .flatMap(frame => frame.settled)
+    .map(({ outcome }) => outcome?.$case === 'error' && outcome.value.retryDelay !== undefined)
+  assert.deepEqual(delays, [true, false])
+})
+
 test('a client that does not read is sent nothing more, and its frames wait', async () => {
   const { send, desk, channel, asked } = begin()
   let next = 0

@@ -139,3 +139,20 @@ test('a length that was only announced takes no memory, and what came is bounded
   assert.ok(budget.bytes <= 4096)
   assert.equal(decoder.feed(Buffer.alloc(100_000, 'x')), false)
 })
+
+test('a long word gets all its room once a fourth of it is here, and no more than it needs', () => {
+  const budget = new CarryBudget(16 * 1024 * 1024)
+  const decoder = new Decoder(budget)
+  const word = Buffer.alloc(1_000_000, 'x')
+  const bytes = Buffer.concat([Buffer.from('*1\r\n$1000000\r\n'), word, Buffer.from('\r\n')])
+  const sizes = new Set<number>()
+  for (const [i, piece] of [...pieces(bytes, 65_536)].entries()) {
+    assert.ok(decoder.feed(piece))
+    assert.ok(budget.bytes <= 4 * 65_536 * (i + 1))
+    sizes.add(budget.bytes)
+    if (decoder.next() === COMMAND) assert.ok(decoder.argv.bytes(0).equals(word))
+  }
+  assert.equal(decoder.pending, 0)
+  assert.equal(budget.bytes, bytes.length)
+  assert.equal(sizes.size, 3, 'nothing, and two buffers')
+})

@@ -20,7 +20,7 @@ function encoded(reply: Reply, protocol: 2 | 3): string {
   const encoder = new Encoder()
   encoder.encode(reply, protocol)
   // As one reads it in the specification: · for a line end.
-  return encoder.view().toString('latin1').replaceAll('\r\n', '·')
+  return encoder.last().toString('latin1').replaceAll('\r\n', '·')
 }
 
 const pair: Reply = { kind: 'map', items: [text('a'), integer(1)] }
@@ -94,17 +94,65 @@ test('IDs of every size are written digit by digit, and the cached milliseconds 
     encoder.encode({ kind: 'id', id }, 2)
     expected += `$${formatId(id).length}\r\n${formatId(id)}\r\n`
   }
-  assert.equal(encoder.view().toString(), expected)
+  assert.equal(encoder.last().toString(), expected)
 })
 
-test('the buffer grows, and is let go when it grew too far', () => {
+/** All that was encoded. */
+function wholeOf(encoder: Encoder): Buffer {
+  return Buffer.concat([...encoder.parts, encoder.last()])
+}
+
+test('the buffer grows, is set aside when it is full, and no byte is lost', () => {
   const encoder = new Encoder()
-  const large = Buffer.alloc(100_000, 'x')
-  encoder.encode(bulk(large), 2)
-  encoder.encode(bulk(large), 2)
-  assert.equal(encoder.length, 2 * (large.length + '$100000\r\n\r\n'.length))
-  encoder.clear(1024)
+  const word = Buffer.alloc(10_000, 'x')
+  const each = `$10000\r\n${word}\r\n`
+  for (let i = 0; i < 100; i += 1) encoder.encode(bulk(word), 2)
+  assert.equal(encoder.length, 100 * each.length)
+  assert.ok(encoder.parts.length > 1)
+  assert.ok(encoder.parts.every(part => part.buffer.byteLength <= 256 * 1024))
+  assert.equal(wholeOf(encoder).toString(), each.repeat(100))
+  encoder.clear()
   assert.equal(encoder.length, 0)
+  assert.equal(encoder.parts.length, 0)
   encoder.encode(OK, 2)
-  assert.equal(encoder.view().toString(), '+OK\r\n')
+  assert.equal(encoder.last().toString(), '+OK\r\n')
+})
+
+test('long values are sent from where they are, in their place', () => {
+  const encoder = new Encoder()
+  const long = Buffer.alloc(20_000, 'x')
+  const framed = Buffer.from(`$20000\r\n${long}\r\nrest`)
+  const framedBytes = framed.length - 'rest'.length
+  encoder.encode(integer(1), 2)
+  encoder.encode(bulk(long), 2)
+  encoder.encode(array([{ kind: 'bulks', bytes: framed, bounds: [8, 20_008], framedBytes }]), 2)
+  encoder.encode(integer(2), 2)
+  encoder.sharedMessage(Buffer.from(`>1\r\n$20000\r\n${long}\r\n`), 20_014, 3)
+  const parts = encoder.parts.map(part => part.buffer)
+  assert.ok(parts.includes(long.buffer) && parts.includes(framed.buffer))
+  const value = `$20000\r\n${long}\r\n`
+  const expected = `:1\r\n${value}*1\r\n*1\r\n${value}:2\r\n>1\r\n${value}`
+  assert.equal(wholeOf(encoder).toString(), expected)
+  assert.equal(encoder.length, expected.length)
+})
+
+test('what another encoder has is moved, in order', () => {
+  const encoder = new Encoder()
+  const other = new Encoder()
+  const long = Buffer.alloc(20_000, 'x')
+  encoder.encode(integer(1), 2)
+  other.encode(bulk(long), 2)
+  other.encode(integer(2), 2)
+  encoder.append(other)
+  encoder.encode(integer(3), 2)
+  assert.equal(wholeOf(encoder).toString(), `:1\r\n$20000\r\n${long}\r\n:2\r\n:3\r\n`)
+  assert.equal(other.length, 0)
+})
+
+test('a text longer than any buffer is one piece', () => {
+  const encoder = new Encoder()
+  const long = 'é'.repeat(200_000)
+  encoder.encode(text(long), 2)
+  encoder.encode(OK, 2)
+  assert.equal(wholeOf(encoder).toString(), `$400000\r\n${long}\r\n+OK\r\n`)
 })
