@@ -1,20 +1,13 @@
-// examples/java: by Maven, which gets gRPC and protoc from its central repository.
+// examples/java.
 
-import { buildWith, directory, has, type Language } from './language.ts'
+import { buildMaven, missingMaven } from '../../maven.ts'
+import { directory, type Language } from './language.ts'
 
-const JAVA_MIN = 17
-const POM = `${directory('java')}pom.xml`
-const QUIET = ['--quiet', '--batch-mode']
+const FOLDER = directory('java')
 
 export const java: Language = {
   name: 'java',
-  missing() {
-    if (!has('javac', '--release', String(JAVA_MIN), '--version'))
-      return `there is no javac, or it is older than ${JAVA_MIN}`
-    if (!has('mvn', '--version')) return 'there is no mvn'
-    const isThere = has('mvn', ...QUIET, '--file', POM, 'dependency:resolve')
-    return isThere ? false : 'mvn does not get gRPC'
-  },
-  build: () => buildWith('java', 'mvn', ...QUIET, 'package'),
-  command: ['java', '-jar', `${directory('java')}target/contract.jar`],
+  missing: () => missingMaven(FOLDER),
+  build: () => buildMaven(FOLDER),
+  command: ['java', '-jar', `${FOLDER}target/contract.jar`],
 }

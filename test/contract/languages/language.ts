@@ -30,13 +30,8 @@ export function has(file: string, ...words: readonly string[]): boolean {
   return spawnSync(file, words).status === 0
 }
 
-/** Runs a command that builds in the language's folder. @throws with what it printed when it fails */
-export function buildWith(language: string, file: string, ...words: readonly string[]): void {
+export function make(language: string, ...words: readonly string[]): void {
   const cwd = directory(language)
   const options = { cwd, stdio: 'pipe', encoding: 'utf8', timeout: BUILD_MS_MAX } as const
-  execFileSync(file, [...words], options)
-}
-
-export function make(language: string, ...words: readonly string[]): void {
-  buildWith(language, 'make', ...words)
+  execFileSync('make', [...words], options)
 }
