@@ -1,9 +1,10 @@
-// The contract that every client keeps (test/contract): appends to streams and consumes them, publishes, listens.
+// The contract that every client keeps (test/contract): appends to streams and consumes them, publishes and
+// listens.
 //
 //     java -jar contract.jar ADDRESS[,ADDRESS...] STREAM[,STREAM...] CHANNEL[,CHANNEL...] GROUP RATE
 //
-// Appends RATE entries a second and publishes until a line `stop` comes in, and consumes and listens until `end`
-// or the end of the input. Tells what happens as lines of JSON.
+// Appends RATE entries a second and publishes until a line `stop` comes in, and consumes and listens until
+// `end` or the end of the input. Tells what happens as lines of JSON.
 package slotcast.contract;
 
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
