@@ -13,17 +13,7 @@ import { Wait } from '../base/wait.ts'
 import { type CommandFacts, isError } from '../machine/command.ts'
 import { wrongArity } from '../machine/commands/table.ts'
 import { keysOf } from '../machine/keys-of.ts'
-import {
-  array,
-  EMPTY_ARRAY,
-  type ErrorReply,
-  fail,
-  NULL_ARRAY,
-  OK,
-  type Reply,
-  syntaxError,
-  text,
-} from '../machine/reply.ts'
+import { type ErrorReply, NULL_ARRAY, OK, type Reply, syntaxError } from '../machine/reply.ts'
 import type { Query, Refusal } from '../replica/ports.ts'
 import {
   CROSS_SLOT,
@@ -37,9 +27,9 @@ import { UNASSIGNED } from '../topology/slot-map.ts'
 import type { Entry } from './command-index.ts'
 import { type Desk, type DeskCommand, LATER, NO_PLACE } from './desk.ts'
 import { WatchQuery } from './exec.ts'
-import { Gatherer, merge, parseScanCursor, ScanRelay, shardScan } from './gathering.ts'
+import { GatheringRoad } from './gathering-road.ts'
 import type { MachinePort, Producer, Shard } from './ports.ts'
-import { ReadQuery, type ReadWatch } from './read-query.ts'
+import { ReadQuery } from './read-query.ts'
 import * as refusals from './refusals.ts'
 import type { Session } from './session.ts'
 import { Watch } from './transaction.ts'
@@ -52,9 +42,6 @@ import {
 } from './transaction-road.ts'
 import { textsOf } from './work-meter.ts'
 
-/** SCAN's answer behind the last shard. */
-const SCAN_END = array([text('0'), EMPTY_ARRAY])
-const invalidCursor = fail('ERR invalid cursor')
 /** In place of a reply: the command may run on this node. */
 const HERE = Symbol('here')
 /** How long a command waits for its shard to have a leader, before CLUSTERDOWN. */
@@ -73,6 +60,7 @@ function mayBlock(entry: Entry, argv: Argv): boolean {
 export class Road implements Way {
   readonly #desk: Desk
   readonly #transactions: TransactionRoad
+  readonly #gathering: GatheringRoad
   readonly #clusterEnabled: boolean
   readonly #redirects: Counter
   readonly #refusals: Counter
@@ -82,6 +70,7 @@ export class Road implements Way {
   constructor(desk: Desk) {
     this.#desk = desk
     this.#transactions = new TransactionRoad(desk, this)
+    this.#gathering = new GatheringRoad(desk)
     this.#clusterEnabled = desk.ports.options.clusterEnabled
     const { metrics } = desk.ports
     this.#redirects = metrics.counter('broker_redirects_total', 'Commands answered with MOVED')
@@ -183,8 +172,8 @@ export class Road implements Way {
     if (full) return refusals.overloaded
     if (entry.gathering !== null && this.#isPaused(session, argv, entry, place, producer))
       return null
-    if (entry.gathering === 'scan') return this.#scan(session, argv, entry, place)
-    if (entry.gathering !== null) return this.#gather(session, argv, entry, place)
+    if (entry.gathering !== null)
+      return this.#gathering.take(session, argv, entry, entry.gathering, place)
     return this.#toShard(session, argv, entry, place, producer)
   }
 
@@ -448,54 +437,6 @@ export class Road implements Way {
     if (shard === undefined) return refusals.clusterDown
     if (spec.query === undefined) return syntaxError
     return this.#runNow(new ReadQuery(spec, shard.machine, parsed, this.#desk, session, argv))
-  }
-
-  #led(): readonly Shard[] {
-    return this.#desk.shards().filter(shard => shard.replica.isLeader)
-  }
-
-  /** All keys of this node: every shard it leads is asked, and the session waits for all of them. */
-  #gather(session: Session, argv: Argv, entry: Entry, place: number): Reply | null {
-    const { gathering, spec } = entry
-    if (gathering === null) return syntaxError
-    const parsed = spec.parse?.(argv)
-    if (isError(parsed)) return parsed
-    const shards = this.#led()
-    if (shards.length === 0) return entry.writes ? refusals.readOnlyReplica : merge(gathering, [])
-    session.markWait(place, null)
-    const gatherer = new Gatherer(session, place, gathering, shards.length)
-    let watch: ReadWatch | null = this.#desk
-    for (const { replica, machine } of shards) {
-      const query = new ReadQuery(spec, machine, parsed, watch, session, argv)
-      // One call, however many shards answer it.
-      watch = null
-      const refusal =
-        spec.query !== undefined
-          ? replica.read(gatherer, 0, query, false)
-          : replica.propose(gatherer, 0, argv, null, entry.grows)
-      if (refusal !== null) gatherer.answer(0, refusals.overloaded)
-    }
-    return null
-  }
-
-  /** One step of SCAN, at the shard that the cursor names or the next that is led here. */
-  #scan(session: Session, argv: Argv, entry: Entry, place: number): Reply | null {
-    const { spec } = entry
-    const cursor = parseScanCursor(argv.latin1(1))
-    if (cursor === null || spec.query === undefined) return invalidCursor
-    const shards = this.#led()
-    const at = shards.findIndex(({ replica }) => replica.shard >= cursor.shard)
-    const shard = shards[at]
-    const inner = shard?.replica.shard === cursor.shard ? cursor.inner : 0n
-    const parsed = spec.parse?.(shardScan(argv, inner))
-    if (isError(parsed)) return parsed
-    if (shard === undefined) return SCAN_END
-    const next = shards[at + 1]?.replica.shard ?? 0
-    const relay = new ScanRelay(session, place, shard.replica.shard, next)
-    session.markWait(place, null)
-    const query = new ReadQuery(spec, shard.machine, parsed, this.#desk, session, argv)
-    const refusal = shard.replica.read(relay, 0, query, false)
-    return refusal === null ? null : refusals.overloaded
   }
 }
 

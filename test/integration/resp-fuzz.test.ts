@@ -218,7 +218,7 @@ test(`${seconds} s of any bytes`, { timeout: (seconds + 120) * 1000 }, async t =
       await eventually(async () => {
         const left = await infoOf(connection, 'clients', 'connected_clients')
         if (performance.now() > end + LEAVE_MS_MAX)
-          assert.equal(left, '1', 'who left is still here')
+          assert.equal(left, '1', `is still here: ${await connection.ask(['CLIENT', 'LIST'])}`)
         return left === '1'
       })
       assert.equal(await infoOf(connection, 'clients', 'blocked_clients'), '0')

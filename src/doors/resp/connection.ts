@@ -22,6 +22,8 @@ export type ConnectionLimits = {
   readonly outputBytesMax: number
   /** Input that is kept for a paused session; beyond, the socket is not read. */
   readonly inputPauseBytes: number
+  /** Input that is kept behind a command that waits; beyond, the connection is cut. */
+  readonly inputWaitBytesMax: number
   /** How long one write may take before the connection is cut. */
   readonly writeStallMs: number
 }
@@ -275,7 +277,17 @@ export class Connection implements Client {
       return
     }
     if (!this.#paused && !this.#choked) this.#drain()
-    else if (this.#decoder.pending > this.#door.limits.inputPauseBytes) this.#socket.pause()
+    else if (this.#decoder.pending > this.#door.limits.inputPauseBytes) this.#holdBack()
+  }
+
+  /**
+   * More came than is kept for a paused session. Who waits is read on all the same, perhaps for hours:
+   * a socket that is not read does not tell that its client is gone, and what comes would be given to nobody.
+   */
+  #holdBack(): void {
+    if (this.#session.waits.size === 0) this.#socket.pause()
+    else if (this.#decoder.pending > this.#door.limits.inputWaitBytesMax)
+      this.cut('too much input came behind a command that waits')
   }
 
   /** Hands commands to the desk until there are none, or no more may go. */
@@ -294,6 +306,7 @@ export class Connection implements Client {
         this.#ticket += 1
         if (broker.execute(this.#session, decoder.argv, ticket, null)) continue
         this.#paused = true
+        if (this.#session.waits.size > 0 && this.#socket.isPaused()) this.#socket.resume()
         return
       }
       if (found === MORE) {

@@ -25,6 +25,7 @@ export const RESP_LIMITS: RespLimits = {
   outputBytesMax: 64 * MiB,
   outputTotalBytesMax: 256 * MiB,
   inputPauseBytes: 256 * KiB,
+  inputWaitBytesMax: 32 * MiB,
   writeStallMs: 60_000,
 }
 

@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { RESP_LIMITS, RespDoor, type RespLimits } from '../../../../src/doors/resp/server.ts'
 import { quiet, Rig, type RigSettings, systemClock } from '../../broker/rig.ts'
@@ -50,6 +51,14 @@ function exchange(port: number, input: string, half = true): Promise<string> {
     if (half) socket.end(input, 'latin1')
     else socket.write(input, 'latin1')
   })
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  const end = performance.now() + 10_000
+  while (!holds()) {
+    assert.ok(performance.now() < end, 'it did not come to hold')
+    await sleep(5)
+  }
 }
 
 test('who closes its side still gets all replies, in order', async () => {
@@ -143,6 +152,36 @@ test('a client that goes away while it waits is forgotten', async () => {
     await exchange(door.port, 'XREAD BLOCK 0 STREAMS s $\r\n')
     assert.equal(rig.shard().waiting.length, 0)
   })
+})
+
+test('a client that goes away while it waits is forgotten, however much it has sent behind', async () => {
+  const before = 'PING\r\n'.repeat(100_000)
+  for (const first of ['', before]) {
+    await withDoor(async ({ rig, door }) => {
+      const socket = connect(door.port, '127.0.0.1')
+      socket.on('error', () => {})
+      socket.resume()
+      socket.write(`${first}BLPOP q 0\r\n${'PING\r\n'.repeat(200_000)}`)
+      await until(() => rig.shard().waiting.length === 1)
+      socket.destroy()
+      await until(() => rig.shard().waiting.length === 0)
+    })
+  }
+})
+
+test('who sends without end behind a command that waits is cut off', async () => {
+  await withDoor(
+    async ({ door }) => {
+      const socket = connect(door.port, '127.0.0.1')
+      const closed = new Promise<void>(resolve => socket.once('close', () => resolve()))
+      socket.on('error', () => {})
+      socket.resume()
+      socket.write(`BLPOP q 0\r\n${'PING\r\n'.repeat(400_000)}`)
+      await closed
+    },
+    undefined,
+    { inputWaitBytesMax: 1024 * 1024 },
+  )
 })
 
 test('ioredis speaks to a standalone node in RESP3', async () => {
