@@ -104,7 +104,7 @@ public final class Program {
       var first = append(key, "book");
       equal(client.xgroupCreate(stream, GROUP, StreamEntryID.XGROUP_LAST_ENTRY, false), "OK");
       var params = XReadGroupParams.xReadGroupParams().count(10).block(WAIT_S * 1000);
-      var waiting = threads.submit(() -> readGroup(stream, params));
+      var waiting = threads.submit(() -> again(() -> readGroup(stream, params)));
       Thread.sleep(PAUSE_MS);
       var entry = append(key, "pen");
       equal(waiting.get(), List.of(entry));
@@ -136,7 +136,7 @@ public final class Program {
         System.err.println("pipeline: " + moved);
       }
     }
-    if (done < count) client.refreshClusterTopology();
+    if (done < count) refresh();
     return done;
   }
 
@@ -151,7 +151,7 @@ public final class Program {
       equal(client.blmove(mine, other, ListDirection.LEFT, ListDirection.RIGHT, WAIT_S), "c");
       equal(client.brpoplpush(mine, other, WAIT_S), "b");
       equal(client.lrange(other, 0, -1), List.of("b", "c"));
-      var waiting = threads.submit(() -> client.blpop(WAIT_S, mine));
+      var waiting = threads.submit(() -> again(() -> client.blpop(WAIT_S, mine)));
       Thread.sleep(PAUSE_MS);
       equal(client.rpush(mine, "late"), 1L);
       equal(waiting.get(), List.of(mine, "late"));
@@ -183,7 +183,7 @@ public final class Program {
       return transaction.exec();
     } catch (JedisException error) {
       System.err.println("transaction: " + error);
-      client.refreshClusterTopology();
+      refresh();
       throw error;
     }
   }
@@ -301,7 +301,7 @@ public final class Program {
 
   /**
    * Subscribes for ever, in a thread of its own. In jedis a subscription lasts as long as its connection, and a sharded
-   * one until its channel moves: what follows is the user's.
+   * one until its channel moves; it follows no redirect. What comes then is the user's.
    */
   private void keepUp(Runnable subscription) {
     threads.execute(() -> {
@@ -310,6 +310,7 @@ public final class Program {
           subscription.run();
         } catch (JedisException error) {
           System.err.println("ear: " + error);
+          refresh();
         }
         pause();
       }
@@ -329,7 +330,7 @@ public final class Program {
     });
   }
 
-  /** Does it again after an exception, as every user does. */
+  /** Does it again after an exception, as every user does: also when a leader that steps down ends a wait. */
   private static <T> T again(Supplier<T> attempt) {
     var end = System.nanoTime() + TimeUnit.SECONDS.toNanos(AGAIN_S);
     while (true) {
@@ -347,6 +348,15 @@ public final class Program {
     while (!holds.getAsBoolean()) {
       if (System.nanoTime() > end) throw new AssertionError(what + ": not within " + AGAIN_S + " s");
       pause();
+    }
+  }
+
+  /** Asks the nodes again who leads what. */
+  private void refresh() {
+    try {
+      client.refreshClusterTopology();
+    } catch (JedisException error) {
+      System.err.println("map: " + error);
     }
   }
 
