@@ -148,8 +148,9 @@ class Log {
       return from === null ? bytes : Buffer.concat([mark(from), bytes])
     })
     const outcomes = this.#apply(parts)
-    for (const [i, [one]] of next.items.entries())
-      if (one.kind !== 'transaction') note(played[i] as Word[], outcomes[i])
+    // What a producer is answered may be the reply to something else.
+    for (const [i, [one, from]] of next.items.entries())
+      if (one.kind !== 'transaction' && from === null) note(played[i] as Word[], outcomes[i])
     return outcomes
   }
 

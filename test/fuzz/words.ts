@@ -98,9 +98,11 @@ const fields = fc.oneof(
   { weight: 1, arbitrary: words('f', value, 'g', value) },
   { weight: 1, arbitrary: words(value, value) },
 )
+const order = fc.constantFrom('OBO', 'BULK')
 const moves = fc.oneof(
-  words('COUNT', fc.constantFrom('1', '2', '5')),
-  words('EXACTLY', fc.constantFrom('1', '2')),
+  fc.constant<Words>([]),
+  words('COUNT', fc.constantFrom('1', '2', '5'), order),
+  words('EXACTLY', fc.constantFrom('1', '2'), order),
 )
 const read = words(
   maybe('COUNT', fc.constantFrom('1', '2', '9')),

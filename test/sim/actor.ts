@@ -2,6 +2,7 @@
 
 import type { Operation } from '../checkers/history.ts'
 import { Client, type Ending, type Task, type World } from './client.ts'
+import type { Families } from './family.ts'
 import { listOf, type Plain, textOf } from './plain.ts'
 import type { Prng } from './prng.ts'
 import type { Us } from './scheduler.ts'
@@ -17,9 +18,13 @@ export type ActorKnobs = {
 export type Stage = {
   readonly world: World
   readonly history: Operation[]
+  /** What was done to keys that are used for a while only. */
+  readonly families: Families
   /** What actors saw that must never be. */
   readonly violations: string[]
   readonly knobs: ActorKnobs
+  /** From when on nothing delays an answer, in ms. */
+  calmFrom: number
 }
 
 export abstract class Actor {

@@ -39,8 +39,8 @@ export type Task = {
   readonly repeatable: boolean
   /** How long the server may hold the answer back, in ms; 0 does not block. */
   readonly block: number
-  /** Error words that are a legal answer. */
-  readonly expects?: readonly string[]
+  /** Error words that are a legal answer, or any. */
+  readonly expects?: readonly string[] | 'any'
   /** The commands between MULTI and the EXEC that `words` says. */
   readonly transaction?: readonly Words[]
   /** Sent here or not at all: what the connection watches counts. */
@@ -81,6 +81,8 @@ type Flight = {
   connection: Connection | null
   sent: boolean
   unknown: number
+  /** Nodes that were asked by chance: the next is another, since some may know nothing for long. */
+  readonly tried: Set<NodeId>
 }
 
 export class Client {
@@ -118,7 +120,17 @@ export class Client {
 
   begin(task: Task, done: (ending: Ending) => void): void {
     const begun = this.#world.scheduler.now
-    const flight = { task, begun, done, ticket: 0, connection: null, sent: false, unknown: 0 }
+    const tried = new Set<NodeId>()
+    const flight = {
+      task,
+      begun,
+      done,
+      ticket: 0,
+      connection: null,
+      sent: false,
+      unknown: 0,
+      tried,
+    }
     this.#attempt(flight)
   }
 
@@ -150,7 +162,7 @@ export class Client {
     flight.sent = false
     this.#flights.set(ticket, flight)
     const { task } = flight
-    const connection = task.pinned ?? this.#connect(this.#target(task.key))
+    const connection = task.pinned ?? this.#connect(this.#target(task.key, flight.tried))
     if (connection === null || !connection.open) {
       this.#later(flight)
       return
@@ -167,9 +179,15 @@ export class Client {
     })
   }
 
-  #target(key: string): NodeId {
+  #target(key: string, tried: Set<NodeId>): NodeId {
     const slot = slotOf(Buffer.from(key, 'latin1'))
-    return this.#leaders.get(slot) ?? this.#prng.pick(this.#world.nodes)
+    const leader = this.#leaders.get(slot)
+    if (leader !== undefined) return leader
+    const { nodes } = this.#world
+    if (tried.size >= nodes.length) tried.clear()
+    const node = this.#prng.pick(nodes.filter(each => !tried.has(each)))
+    tried.add(node)
+    return node
   }
 
   #connect(node: NodeId): Connection | null {
@@ -230,7 +248,7 @@ export class Client {
       this.#later(flight)
     } else if (reply.word === 'INDOUBT') {
       this.#lostAnswer(flight)
-    } else if (task.expects?.includes(reply.word)) {
+    } else if (task.expects === 'any' || task.expects?.includes(reply.word)) {
       this.#end(flight, 'ok', reply)
     } else {
       this.#world.unexpected(task.words, reply)

@@ -16,7 +16,8 @@ import type { Scheduler } from './scheduler.ts'
 /** A node as clients reach it. */
 export type Front = { readonly process: Process; readonly broker: Broker }
 
-export type Words = readonly string[]
+/** Bytes only where a word is no text. */
+export type Words = readonly (string | Buffer)[]
 
 export interface ConnectionListener {
   reply(ticket: number, reply: Plain): void
@@ -154,7 +155,7 @@ export class Connection {
     while (!this.#paused && session !== null && !session.closed) {
       const next = this.#waiting.shift()
       if (next === undefined) return
-      this.#scheduler.noteText(next.words[0] ?? '')
+      this.#scheduler.noteText(String(next.words[0]))
       const more = this.#front.broker.execute(
         session,
         Argv.of(...next.words),

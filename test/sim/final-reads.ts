@@ -3,11 +3,13 @@
 import type { NodeId } from '../../src/base/types.ts'
 import type { Operation } from '../checkers/history.ts'
 import { entriesOf } from './actor.ts'
-import { CLIENTS_FROM } from './client.ts'
+import { CLIENTS_FROM, Client, type Ending, type Task } from './client.ts'
 import type { Cluster } from './cluster.ts'
 import { Connection, type Words } from './connection.ts'
+import type { Family, FamilyKind } from './family.ts'
 import { GROUP, pendingOf } from './group-actors.ts'
 import { formatPlain, listOf, type Plain, Refused, textOf } from './plain.ts'
+import type { Prng } from './prng.ts'
 
 const READER = CLIENTS_FROM - 1
 const WITHIN_US = 20_000_000
@@ -103,4 +105,56 @@ export function readAll(
 function fieldOf(map: Plain, name: string): string {
   const items = listOf(map)
   return textOf(items[items.indexOf(name) + 1])
+}
+
+/** The key names of a family, and how they are read. */
+const LOOKS: Readonly<Record<FamilyKind, readonly (readonly string[])[]>> = {
+  queue: ['a', 'b', 'c'].map(name => ['LRANGE', name, '0', '-1']),
+  set: ['a', 'b'].map(name => ['SMEMBERS', name]),
+  string: ['a', 'b', 'n'].map(name => ['GET', name]),
+  bid: ['a', 'by'].map(name => ['GET', name]),
+}
+
+/** What is asked of a shard's leader when all is over. */
+export type Question = {
+  readonly key: string
+  /** A transaction where they are several. */
+  readonly commands: readonly Words[]
+  readonly take: (reply: Plain, ending: Ending) => void
+}
+
+/** Ends the history of a family with what it holds. */
+export function questionOf(family: Family): Question {
+  const commands = LOOKS[family.kind].map(([name = '', key = '', ...rest]) => [
+    name,
+    family.key(key),
+    ...rest,
+  ])
+  return {
+    key: family.key(''),
+    commands,
+    take: (reply, { t0, t1, outcome }) => {
+      family.deeds.push({ process: READER, t0, t1, outcome, commands, answers: listOf(reply) })
+    },
+  }
+}
+
+export function askAll(cluster: Cluster, prng: Prng, questions: readonly Question[]): void {
+  const client = new Client(cluster, prng, READER)
+  client.patience = Infinity
+  const { scheduler } = cluster
+  let left = questions.length
+  for (const { key, commands, take } of questions) {
+    const rest = { key, producer: null, repeatable: true, block: 0 }
+    const task: Task =
+      commands.length > 1
+        ? { ...rest, words: ['EXEC'], transaction: commands }
+        : { ...rest, words: commands[0] ?? [] }
+    client.begin(task, ending => {
+      left -= 1
+      take(ending.reply, ending)
+    })
+  }
+  if (!scheduler.runWhile(() => left > 0, scheduler.now + WITHIN_US))
+    throw new Error(`${left} of the last questions are not answered`)
 }

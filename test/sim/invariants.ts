@@ -9,6 +9,7 @@
 
 import { crc32c } from '../../src/base/crc32c.ts'
 import type { Index, NodeId, ShardId, Term } from '../../src/base/types.ts'
+import { Machine } from '../../src/machine/machine.ts'
 import type { Node } from '../../src/node.ts'
 import type { Message } from '../../src/raft/message.ts'
 import type { RaftStatus } from '../../src/raft/raft.ts'
@@ -16,6 +17,9 @@ import type { Envelope } from '../../src/replica/ports.ts'
 import type { Replica } from '../../src/replica/replica.ts'
 import type { ShardLog } from '../../src/storage/shard-log.ts'
 import { Ledger } from './ledger.ts'
+
+/** States are compared behind each so manieth entry: it takes time that grows with the state. */
+const STATES_EVERY = 32
 
 /** A broken invariant. Ends the run. */
 export class InvariantFailure extends Error {
@@ -329,7 +333,22 @@ export class Invariants {
       this.#count('applied')
       this.#expect(ledger.payload(index, crc32c(payload), id), id, shard)
       apply(payload, index, outcomes)
+      if (index % STATES_EVERY === 0) this.#compareState(id, shard, machine, index)
     }
+  }
+
+  /** 5: the digest is of what was applied; this is of what it came to, all keys and all producers. */
+  #compareState(id: NodeId, shard: ShardId, machine: unknown, index: Index): void {
+    if (!(machine instanceof Machine)) return
+    this.#count('states')
+    this.#expect(this.#ledger(shard).state(index, machine.checksum(), id), id, shard)
+  }
+
+  /** The states of `nodes`, wherever they are. */
+  compareStates(nodes: readonly NodeId[]): void {
+    for (const id of nodes)
+      for (const { replica } of this.#views.get(id)?.values() ?? [])
+        this.#compareState(id, replica.shard, replica.machine, replica.applied)
   }
 
   /** 7 and 8: what a node's disk held when it died is there when it comes back. */

@@ -34,6 +34,19 @@ export type FaultName =
 /** Mean time between two of a kind. */
 export type Faults = ReadonlyMap<FaultName, Us>
 
+/** Who acts: of each kind several. */
+export type Part =
+  | 'streams'
+  | 'groups'
+  | 'pairs'
+  | 'queues'
+  | 'post'
+  | 'sets'
+  | 'strings'
+  | 'accounts'
+  | 'anyone'
+  | 'flushes'
+
 export type Knobs = {
   readonly nodes: number
   readonly shards: number
@@ -43,6 +56,7 @@ export type Knobs = {
   readonly links: LinkKnobs
   readonly network: NetworkKnobs
   readonly actors: ActorKnobs
+  readonly cast: ReadonlySet<Part>
   /** How many of each kind of actor. */
   readonly writers: number
   readonly consumers: number
@@ -99,6 +113,7 @@ export function drawKnobs(seed: Prng): Knobs {
       refusal: prng.logBetween(200, 50_000),
     },
     actors: drawActors(seed.fork('actors')),
+    cast: drawCast(seed.fork('cast')),
     writers: prng.between(2, 4),
     consumers: prng.between(2, 4),
     padding: prng.pick([0, 100, 2_000, 12_000]),
@@ -115,6 +130,17 @@ function drawActors(prng: Prng): ActorKnobs {
   const depth = prng.pick([1, 1, 2, 4, 16])
   const perSecond = prng.logBetween(4, 30)
   return { depth, think: (depth * SECOND) / perSecond }
+}
+
+const STREAM_PARTS: readonly Part[] = ['streams', 'groups', 'pairs']
+const OTHER_PARTS: readonly Part[] = ['queues', 'post', 'sets', 'strings', 'accounts', 'anyone']
+
+/** All that is about streams, or some of the others: few kinds at once, so that each does much. */
+function drawCast(prng: Prng): ReadonlySet<Part> {
+  if (prng.chance(0.5)) return new Set(STREAM_PARTS)
+  if (prng.chance(1 / 12)) return new Set<Part>(['anyone', 'flushes'])
+  const some = prng.shuffle(OTHER_PARTS).slice(0, prng.between(2, 3))
+  return new Set(prng.chance(0.3) ? [...some, prng.pick(STREAM_PARTS)] : some)
 }
 
 function drawRaft(prng: Prng): Knobs['raft'] {
@@ -169,10 +195,10 @@ function drawFaults(prng: Prng): Faults {
 
 /** For people: what the seed drew. */
 export function formatKnobs(knobs: Knobs): string {
-  const { nodes, shards, replicas, faults, raft, storage, links, ...others } = knobs
+  const { nodes, shards, replicas, faults, cast, raft, storage, links, ...others } = knobs
   const named = [...faults].map(([name, mean]) => `${name}/${(mean / SECOND).toFixed(1)}s`)
   return [
-    `${nodes} nodes, ${shards} shards, ${replicas} replicas`,
+    `${nodes} nodes, ${shards} shards, ${replicas} replicas; ${[...cast].join(' ')}`,
     `faults: ${named.join(' ') || 'none'}`,
     `raft ${JSON.stringify(raft)}`,
     `storage ${JSON.stringify(storage)}`,

@@ -17,6 +17,7 @@ export class Ledger {
   readonly #facts: Fact[] = []
   readonly #sent = new Map<string, Sent>()
   readonly #digests = new Map<Index, { readonly digest: number; readonly node: NodeId }>()
+  readonly #states = new Map<Index, { readonly checksum: number; readonly node: NodeId }>()
   readonly #payloads = new Map<Index, { readonly checksum: number; readonly node: NodeId }>()
   readonly #leaders = new Map<Term, NodeId>()
   readonly #votes = new Map<string, NodeId>()
@@ -70,6 +71,14 @@ export class Ledger {
     if (known === undefined) this.#digests.set(index, { digest, node })
     else if (known.digest !== digest)
       return `the state at index ${index} is not the one of n${known.node}`
+    return null
+  }
+
+  /** All that a replica holds behind the entry at `index`. */
+  state(index: Index, checksum: number, node: NodeId): string | null {
+    const known = this.#states.get(index)
+    if (known === undefined) this.#states.set(index, { checksum, node })
+    else if (known.checksum !== checksum) return `holds other keys at ${index} than n${known.node}`
     return null
   }
 

@@ -7,7 +7,6 @@
 import type { NodeId } from '../../src/base/types.ts'
 import type { Client } from './client.ts'
 import type { Cluster } from './cluster.ts'
-import type { Consumer } from './group-actors.ts'
 import type { FaultName } from './knobs.ts'
 import type { Prng } from './prng.ts'
 import type { Us } from './scheduler.ts'
@@ -19,11 +18,16 @@ const SAMPLE_EVERY: Us = 20_000
 /** How long power waits for a write; if none comes it goes all the same. */
 const WRITE_WITHIN: Us = SECOND
 
+/** A client whose process may die. */
+export interface Crashing {
+  crash(): void
+}
+
 export class Nemesis {
   readonly #cluster: Cluster
   readonly #prng: Prng
   readonly #clients: readonly Client[]
-  readonly #consumers: readonly Consumer[]
+  readonly #consumers: readonly Crashing[]
   /** Machines whose data may be damaged: a minority of every shard's voters. */
   readonly fragile: readonly NodeId[]
   readonly #wear = new Wear()
@@ -35,7 +39,7 @@ export class Nemesis {
     cluster: Cluster,
     prng: Prng,
     clients: readonly Client[],
-    consumers: readonly Consumer[],
+    consumers: readonly Crashing[],
   ) {
     this.#cluster = cluster
     this.#prng = prng

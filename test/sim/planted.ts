@@ -5,6 +5,8 @@
 // simulator catches most within the seeds given, the rest is what other tests
 // are for. `npm run sim -- --planted` shows them all.
 
+import { valueBugs } from './planted-values.ts'
+
 export type Planted = {
   readonly name: string
   /** What is wrong, and where it is written that it must not be. */
@@ -447,7 +449,7 @@ const broker: readonly Planted[] = [
         to: 'if (found.term < 0) {',
       },
     ],
-    caughtBy: { seeds: '1..120' },
+    caughtBy: { seeds: '1..300' },
   },
   {
     name: 'in-doubt-is-not-done',
@@ -463,4 +465,4 @@ const broker: readonly Planted[] = [
   },
 ]
 
-export const PLANTED: readonly Planted[] = [...raft, ...storage, ...broker]
+export const PLANTED: readonly Planted[] = [...raft, ...storage, ...broker, ...valueBugs]

@@ -15,16 +15,15 @@ import type { NodeId } from '../../src/base/types.ts'
 import type { Operation } from '../checkers/history.ts'
 import { checkLog } from '../checkers/log-checker.ts'
 import { checkOwnership } from '../checkers/ownership-checker.ts'
-import type { Actor, Stage } from './actor.ts'
+import type { Actor } from './actor.ts'
+import { Cast } from './cast.ts'
 import { CLIENTS_FROM, Client } from './client.ts'
 import { Cluster } from './cluster.ts'
-import { type Keys, readAll } from './final-reads.ts'
-import { Consumer, groupTask } from './group-actors.ts'
+import { askAll, readAll } from './final-reads.ts'
+import { groupTask } from './group-actors.ts'
 import { drawKnobs, formatKnobs, type Knobs } from './knobs.ts'
 import { CALM } from './links.ts'
-import { Follower, Reader, Trimmer, Writer } from './log-actors.ts'
 import { Nemesis } from './nemesis.ts'
-import { COUNT, Counter, checkPairs, PAIR, PairWriter } from './pair-actors.ts'
 import { Prng } from './prng.ts'
 import { isLogOp } from './scenario.ts'
 import { formatTrace, Scheduler, type TraceLine, type Us } from './scheduler.ts'
@@ -33,6 +32,8 @@ const SECOND: Us = 1_000_000
 const START_WITHIN: Us = 30 * SECOND
 const QUIET: Us = 2 * SECOND
 const STORY_LINES = 60
+/** Healed, leaders are soon elected. */
+const CALM_AFTER: Us = SECOND / 2
 /** Without faults a blocked read is answered this soon after its entry was acknowledged. */
 const WAKE_WITHIN_MS = 400
 /** Operations that must have ended well, or the run proves nothing. */
@@ -85,11 +86,10 @@ class Run {
   readonly #cluster: Cluster
   readonly #history: Operation[] = []
   readonly #violations: string[] = []
-  readonly #actors: Actor[] = []
-  readonly #consumers: Consumer[] = []
-  readonly #keys: Keys
-  /** By value: how many entries its writer found when it added it. */
-  readonly #numbers = new Map<string, number>()
+  readonly #cast: Cast
+  readonly #actors: readonly Actor[]
+  /** How the families were judged. */
+  readonly #verdicts = new Map<string, number>()
   readonly #nemesis: Nemesis
 
   constructor(seed: number, options: RunOptions) {
@@ -99,17 +99,18 @@ class Run {
     this.#knobs = options.adjust?.(drawn) ?? drawn
     this.#scheduler.onTrace = options.onTrace ?? null
     this.#cluster = new Cluster(this.#scheduler, this.#prng.fork('cluster'), this.#knobs)
-    this.#keys = {
-      logs: ['log:1', 'log:2', 'trimmed:1', 'trimmed:2'],
-      transacted: [...PAIR, COUNT],
-      groups: ['work:1', 'work:2'],
-    }
-    this.#makeActors()
+    this.#cast = new Cast(this.#cluster, this.#prng, this.#history, this.#violations)
+    this.#actors = this.#cast.actors
     const clients = this.#actors.map(actor => actor.client)
     this.#cluster.onDeath.push(node => {
       for (const client of clients) client.lost(node)
     })
-    this.#nemesis = new Nemesis(this.#cluster, this.#prng.fork('nemesis'), clients, this.#consumers)
+    this.#nemesis = new Nemesis(
+      this.#cluster,
+      this.#prng.fork('nemesis'),
+      clients,
+      this.#cast.crashing,
+    )
   }
 
   play(): void {
@@ -123,6 +124,7 @@ class Run {
   result(failure: string | null): RunResult {
     const counts = new Map<string, number>(this.#nemesis.counts)
     for (const [what, count] of this.#cluster.invariants.counts) counts.set(what, count)
+    for (const [verdict, count] of this.#verdicts) counts.set(verdict, count)
     counts.set('torn files', this.#cluster.tornFiles)
     return {
       seed: this.#seed,
@@ -132,44 +134,9 @@ class Run {
       digest: this.#scheduler.digest,
       events: this.#scheduler.executed,
       virtualMs: this.#scheduler.now / 1000,
-      operations: this.#history.length,
+      operations: this.#history.length + this.#cast.families.size,
       succeeded: this.#actors.reduce((sum, actor) => sum + actor.succeeded, 0),
       counts,
-    }
-  }
-
-  #makeActors(): void {
-    const stage: Stage = {
-      world: this.#cluster,
-      history: this.#history,
-      violations: this.#violations,
-      knobs: this.#knobs.actors,
-    }
-    const { logs, groups } = this.#keys
-    const trimmed = logs.filter(key => key.startsWith('trimmed'))
-    const { writers, consumers, padding } = this.#knobs
-    let id = CLIENTS_FROM
-    const next = (): [Stage, Prng, number] => {
-      id += 1
-      return [stage, this.#prng.fork(`actor${id}`), id]
-    }
-    const all = [...logs, ...groups]
-    for (let i = 0; i < writers; i += 1) {
-      // Every other writer has a producer session: its retries must come to one entry.
-      const producer = i % 2 === 0 ? null : `producer-${i}`
-      this.#actors.push(new Writer(...next(), all, producer, padding))
-    }
-    this.#actors.push(new Reader(...next(), all))
-    this.#actors.push(new Follower(...next(), 'log:1'), new Follower(...next(), 'log:2'))
-    this.#actors.push(new Trimmer(...next(), trimmed))
-    this.#actors.push(new PairWriter(...next(), null), new PairWriter(...next(), 'pairs'))
-    for (let i = 0; i < 2; i += 1) this.#actors.push(new Counter(...next(), this.#numbers))
-    for (const key of groups) {
-      for (let i = 1; i <= consumers; i += 1) {
-        const consumer = new Consumer(...next(), key, `c${i}`)
-        this.#actors.push(consumer)
-        this.#consumers.push(consumer)
-      }
     }
   }
 
@@ -182,8 +149,9 @@ class Run {
       throw new Error(`not ready after ${START_WITHIN / SECOND} s: ${why.join(', ')}`)
     }
     const setup = new Client(this.#cluster, this.#prng.fork('setup'), CLIENTS_FROM)
-    let left = this.#keys.groups.length
-    for (const key of this.#keys.groups) setup.begin(groupTask(key), () => (left -= 1))
+    const { groups } = this.#cast.keys
+    let left = groups.length
+    for (const key of groups) setup.begin(groupTask(key), () => (left -= 1))
     if (!scheduler.runWhile(() => left > 0, scheduler.now + START_WITHIN))
       throw new Error('the groups could not be made')
   }
@@ -192,6 +160,7 @@ class Run {
     const { scheduler } = this.#cluster
     scheduler.tell(0, 'faults begin')
     this.#cluster.useLinks()
+    if (this.#isCalm()) this.#cast.stage.calmFrom = 0
     for (const actor of this.#actors) actor.start()
     this.#nemesis.start()
     scheduler.runUntil(scheduler.now + this.#knobs.duration)
@@ -211,6 +180,7 @@ class Run {
     scheduler.tell(0, `healing; stays broken: ${broken.join(', ') || 'nothing'}`)
     links.knobs = CALM
     links.heal()
+    let isAnyCutOff = false
     for (const machine of machines) {
       machine.mendDisk()
       machine.process?.resume()
@@ -221,6 +191,7 @@ class Run {
         this.#cluster.crash(machine.id, 'power')
       } else if (!machine.wiped) {
         machine.abandoned = true
+        isAnyCutOff = true
         network.partition(
           [machine.id],
           this.#cluster.nodes.filter(node => node !== machine.id),
@@ -228,6 +199,12 @@ class Run {
       }
     }
     network.heal(this.#whole())
+    const from = (scheduler.now + CALM_AFTER) / 1000
+    const { stage } = this.#cast
+    // Where a client sends many at once, an answer waits for those before it. Who asks a node
+    // that is cut off waits until that one gives up.
+    if (this.#knobs.actors.depth === 1 && !isAnyCutOff)
+      stage.calmFrom = Math.min(stage.calmFrom, from)
   }
 
   /** Nodes that must work again. */
@@ -310,7 +287,10 @@ class Run {
     if (map === undefined) throw new Error('nobody knows the map')
     const votersOf = (key: string): readonly NodeId[] =>
       map.shards.get(map.ownerOf(slotOf(Buffer.from(key))))?.voters ?? []
-    this.#history.push(...readAll(this.#cluster, this.#whole(), this.#keys, votersOf))
+    const { keys, families } = this.#cast
+    this.#history.push(...readAll(this.#cluster, this.#whole(), keys, votersOf))
+    askAll(this.#cluster, this.#prng.fork('last'), this.#cast.questions())
+    this.#cluster.invariants.compareStates(this.#whole())
     const clocksJump = this.#knobs.faults.has('clock-jump')
     // Leaders with drifting clocks may be this far apart by the end of a run.
     const slack = 20 + this.#knobs.drift * 2 * (this.#scheduler.now / 1000)
@@ -319,11 +299,16 @@ class Run {
         wakeWithin: this.#isCalm() ? WAKE_WITHIN_MS : null,
       }),
       ...checkOwnership(
-        this.#history.filter(op => this.#keys.groups.includes(op.key)),
+        this.#history.filter(op => keys.groups.includes(op.key)),
         { clockSlack: clocksJump ? null : slack },
       ),
     ]
-    this.#violations.push(...checkPairs(this.#history, this.#numbers))
+    this.#violations.push(
+      ...this.#cast.checkPairs(this.#history),
+      ...families.check(clocksJump ? Infinity : slack, verdict =>
+        this.#verdicts.set(verdict, (this.#verdicts.get(verdict) ?? 0) + 1),
+      ),
+    )
     if (this.#violations.length > 0) throw new Error(this.#violations.slice(0, 12).join('\n'))
     if (anomalies.length > 0) {
       const lines = anomalies.slice(0, 12).map(({ name, key, text }) => `${name} ${key}: ${text}`)

@@ -47,6 +47,7 @@ export const PLAIN_KNOBS: Knobs = {
   links: CALM,
   network: { ghosts: 0.5, reconnect: 20_000, refusal: 2_000 },
   actors: { think: 10_000, depth: 1 },
+  cast: new Set(),
   writers: 1,
   consumers: 1,
   padding: 0,

@@ -24,6 +24,8 @@ const MUST_HAPPEN = [
   'log matching',
   'completeness',
   'digests',
+  'states',
+  'linear families',
 ]
 
 function explain(result: RunResult): string {
