@@ -341,8 +341,11 @@ export async function runLoad(
     ...(progress === null ? [] : [everySecond(run, progress)]),
   ]
   for (const client of clients) client.fill()
-  await pause(options.warmUpSeconds * 1000)
-  run.restart(performance.now())
+  // Without warm-up everything counts, also what is answered before a timer has fired.
+  if (options.warmUpSeconds > 0) {
+    await pause(options.warmUpSeconds * 1000)
+    run.restart(performance.now())
+  }
   await new Promise<void>(resolve => {
     run.onCount = resolve
     setTimeout(resolve, Math.min(options.seconds * 1000, 2 ** 31 - 1)).unref()

@@ -240,6 +240,18 @@ export class LocalCluster {
     throw new Error(`nobody leads slot ${slot}`)
   }
 
+  /** Waits until every node leads a shard, as all do once leaders that came back are at home again. */
+  async awaitHome(): Promise<void> {
+    const end = performance.now() + READY_MS_MAX
+    for (;;) {
+      const slots = await this.#ask(1, ['CLUSTER', 'SLOTS'])
+      const leaders = new Set(listOf(slots).map(range => String(listOf(listOf(range)[2] ?? [])[1])))
+      if (leaders.size === this.nodes.length) return
+      if (performance.now() > end) throw new Error(`only ${[...leaders]} lead`)
+      await sleep(POLL_MS)
+    }
+  }
+
   /** For each node a key that it leads. */
   async keyOfEach(prefix: string): Promise<string[]> {
     const keys: string[] = []

@@ -46,6 +46,8 @@ export function livesThrough(client: RedisClient): void {
           subtest.diagnostic(`ms: ${times.join(', ')}`)
         })
         await cluster.awaitReady()
+        // Else they go home while the next act does what clients do not repeat.
+        await cluster.awaitHome()
       }
     })
   })
