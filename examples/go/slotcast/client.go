@@ -37,7 +37,7 @@ type Client struct {
 	addresses []string          // the first is asked where nobody is known to lead
 	leaders   map[string]string // by name
 	epoch     uint64
-	window    [512]sync.Mutex // by sequence: a shard remembers 1,024 answers, of writes in any order
+	window    sync.RWMutex // every 256th write waits for all before it: a shard remembers 1,024 answers
 }
 
 // NewClient knows some nodes, and hears of others by redirects. `conn` gives the connection to each.
@@ -52,7 +52,7 @@ func (c *Client) Call(ctx context.Context, name, method string, request, answer 
 	if field != nil && method != pb.GroupService_Ack_FullMethodName { // an ack may be repeated without
 		mark := &pb.Producer{ProducerId: c.producer, Epoch: 1, Sequence: c.sequence.Add(1)}
 		request.ProtoReflect().Set(field, protoreflect.ValueOfMessage(mark.ProtoReflect()))
-		turn := &c.window[mark.Sequence%uint64(len(c.window))]
+		turn := []sync.Locker{&c.window, c.window.RLocker()}[min(mark.Sequence%256, 1)]
 		turn.Lock()
 		defer turn.Unlock()
 	}

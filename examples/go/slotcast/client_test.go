@@ -169,23 +169,29 @@ func TestARedirectOlderThanWhatIsKnownIsIgnored(t *testing.T) {
 func TestAWriteWaitsForTheOneTooFarBehind(t *testing.T) {
 	n := newNode(t)
 	c, ctx := newTestClient(t, n)
-	c.window[1].Lock() // the first is under way
+	c.window.RLock() // the first is under way
 	c.sequence.Store(1)
-	for range len(c.window) - 1 {
+	for range 254 {
 		if err := appendTo(ctx, c, "a"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	done := make(chan error, 1)
+	done := make(chan error, 2)
 	go func() { done <- appendTo(ctx, c, "a") }()
+	for c.window.TryRLock() { // until it waits
+		c.window.RUnlock()
+	}
+	go func() { done <- appendTo(ctx, c, "a") }() // and so do all behind it
 	select {
 	case err := <-done:
 		t.Fatal("it did not wait", err)
 	case <-time.After(100 * time.Millisecond):
 	}
-	c.window[1].Unlock()
-	if err := <-done; err != nil {
-		t.Fatal(err)
+	c.window.RUnlock()
+	for range cap(done) {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
