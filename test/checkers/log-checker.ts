@@ -34,6 +34,8 @@ type Known = {
 export type LogCheckOptions = {
   /** How long after its entry was acknowledged a blocked read may take, or null when faults were about. */
   readonly wakeWithin: number | null
+  /** Only for reads that ended by then. */
+  readonly wakeUntil?: number
 }
 
 export function checkLog(
@@ -273,6 +275,7 @@ class LogChecker {
   #checkWaking(within: number): void {
     for (const read of this.#reads) {
       if (read.op !== 'read' || !read.blocking) continue
+      if (read.t1 > (this.#options.wakeUntil ?? Infinity)) continue
       const { low } = this.#covered(read)
       const first = this.#known[low]
       if (first === undefined || this.#removals.any) continue

@@ -52,7 +52,7 @@ export const valueBugs: readonly Planted[] = [
         to: 'if (this.moment % 3 === 0) this.#touched.add(key, this.moment)',
       },
     ],
-    caughtBy: { seeds: '1..200' },
+    caughtBy: { seeds: '1..500' },
   },
   {
     name: 'chance-of-its-own',

@@ -90,6 +90,8 @@ class Run {
   readonly #actors: readonly Actor[]
   /** How the families were judged. */
   readonly #verdicts = new Map<string, number>()
+  /** From here on answers may take long, since a node ended or was cut off: ms. */
+  #calmUntil = Infinity
   readonly #nemesis: Nemesis
 
   constructor(seed: number, options: RunOptions) {
@@ -201,6 +203,10 @@ class Run {
     network.heal(this.#whole())
     const from = (scheduler.now + CALM_AFTER) / 1000
     const { stage } = this.#cast
+    if (broken.length > 0) {
+      this.#calmUntil = scheduler.now / 1000
+      stage.calmFrom = Infinity
+    }
     // Where a client sends many at once, an answer waits for those before it. Who asks a node
     // that is cut off waits until that one gives up.
     if (this.#knobs.actors.depth === 1 && !isAnyCutOff)
@@ -276,14 +282,10 @@ class Run {
     return null
   }
 
-  /**
-   * Nothing can delay an answer: no faults, no losses, no command before it on its connection, and no node that ends
-   * or is cut off when the others heal.
-   */
+  /** Nothing can delay an answer, until `#calmUntil`: no faults, no losses, no command before it on its connection. */
   #isCalm(): boolean {
     const { faults, links, actors } = this.#knobs
-    if (faults.size > 0 || this.#broken().length > 0) return false
-    return links.loss === 0 && links.spikeChance === 0 && actors.depth === 1
+    return faults.size === 0 && links.loss === 0 && links.spikeChance === 0 && actors.depth === 1
   }
 
   #check(): void {
@@ -301,6 +303,7 @@ class Run {
     const anomalies = [
       ...checkLog(this.#history.filter(isLogOp), {
         wakeWithin: this.#isCalm() ? WAKE_WITHIN_MS : null,
+        wakeUntil: this.#calmUntil,
       }),
       ...checkOwnership(
         this.#history.filter(op => keys.groups.includes(op.key)),
