@@ -1,7 +1,6 @@
 // One GroupService.Consume to one node: streams and deeds out, gathered for a turn; entries and settlements in.
-// Silence for two heartbeats means that the node is gone.
 
-import type { ChannelCredentials, ClientDuplexStream } from '@grpc/grpc-js'
+import type { ChannelCredentials } from '@grpc/grpc-js'
 import {
   type ConsumeOpen,
   ConsumeRequest,
@@ -9,10 +8,8 @@ import {
   NackMode,
 } from '../../gen/slotcast/v1/consume.ts'
 import { GroupServiceService } from '../../gen/slotcast/v1/group_service.ts'
-import { dial } from '../session/node.ts'
+import { BeatingCall } from '../session/beating-call.ts'
 import type { Batch } from './ledger.ts'
-
-const BEATS_OF_SILENCE = 2
 
 export interface ConsumeCallHost {
   /** The turn ends: what is to be said may be added to the frame. */
@@ -35,14 +32,10 @@ export class ConsumeCall {
   /** The node delivers nothing any more. */
   isLeaving = false
   readonly #host: ConsumeCallHost
-  readonly #stream: ClientDuplexStream<ConsumeRequest, ConsumeResponse>
-  readonly #hangUp: () => void
-  readonly #watch: NodeJS.Timeout
+  readonly #call: BeatingCall<ConsumeRequest, ConsumeResponse>
   #frame: ConsumeRequest
   #isDirty = true
   #isScheduled = false
-  #heardAt = performance.now()
-  #isOver = false
 
   constructor(
     address: string,
@@ -53,22 +46,11 @@ export class ConsumeCall {
   ) {
     this.address = address
     this.#host = host
-    const client = dial(address, secrets)
-    const { path, requestSerialize, responseDeserialize } = GroupServiceService.consume
-    this.#stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize)
-    this.#stream.on('data', (frame: ConsumeResponse) => {
-      this.#heardAt = performance.now()
-      if (!this.#isOver) this.#host.received(this, frame)
+    this.#call = new BeatingCall(address, secrets, GroupServiceService.consume, heartbeatMs, {
+      received: frame => host.received(this, frame),
+      broke: reason => host.broke(this, reason),
     })
-    this.#stream.on('error', error => this.#break(error))
-    this.#stream.on('end', () => this.#break(new Error('the node ended the call')))
-    this.#hangUp = () => {
-      this.#stream.on('error', () => {})
-      this.#stream.cancel()
-      client.close()
-    }
     this.#frame = { ...ConsumeRequest.fromPartial({}), open }
-    this.#watch = setInterval(() => this.#listen(heartbeatMs * BEATS_OF_SILENCE), heartbeatMs / 2)
   }
 
   add(stream: string, key: Buffer, resumeToken: Buffer): void {
@@ -110,40 +92,21 @@ export class ConsumeCall {
   }
 
   schedule(): void {
-    if (this.#isScheduled || this.#isOver) return
+    if (this.#isScheduled || this.#call.isOver) return
     this.#isScheduled = true
     setImmediate(() => {
       this.#isScheduled = false
-      if (this.#isOver) return
+      if (this.#call.isOver) return
       this.#host.gather(this)
       if (!this.#isDirty) return
-      this.#stream.write(this.#frame)
+      this.#call.write(this.#frame)
       this.#frame = ConsumeRequest.fromPartial({}) as ConsumeRequest
       this.#isDirty = false
     })
   }
 
   close(): void {
-    this.#isOver = true
-    clearInterval(this.#watch)
-    this.#hangUp()
-  }
-
-  #break(reason: Error): void {
-    if (this.#isOver) return
-    this.close()
-    this.#host.broke(this, reason)
-  }
-
-  #listen(limitMs: number): void {
-    const heardAt = this.#heardAt
-    const silent = performance.now() - heardAt
-    if (silent <= limitMs) return
-    // What came while this process itself was busy is read first.
-    setImmediate(() => {
-      if (this.#heardAt === heardAt)
-        this.#break(new Error(`the node was silent for ${Math.round(silent)} ms`))
-    })
+    this.#call.close()
   }
 }
 

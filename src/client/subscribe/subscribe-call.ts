@@ -1,8 +1,6 @@
 // One PubSubService.Subscribe to one node: names to listen to out, gathered for a turn; messages in.
-//
-// Silence for two heartbeats means that the node is gone, unless we are the one who does not read.
 
-import type { ChannelCredentials, ClientDuplexStream, ServiceError } from '@grpc/grpc-js'
+import type { ChannelCredentials, ServiceError } from '@grpc/grpc-js'
 import {
   type SubscribeRequest,
   type SubscribeResponse,
@@ -10,10 +8,9 @@ import {
   SubscriptionKind,
 } from '../../gen/slotcast/v1/pubsub.ts'
 import { PubSubServiceService } from '../../gen/slotcast/v1/pubsub_service.ts'
-import { dial } from '../session/node.ts'
+import { BeatingCall } from '../session/beating-call.ts'
 import type { Topic } from './topic.ts'
 
-const BEATS_OF_SILENCE = 2
 /** Bytes of names in one frame, about: nodes take messages of some MiB. */
 const FRAME_BYTES_MAX = 512 * 1024
 
@@ -35,18 +32,12 @@ export class SubscribeCall {
   readonly topics = new Set<Topic>()
   /** The node's first frame came. */
   isOpen = false
-  readonly #host: SubscribeCallHost
-  readonly #stream: ClientDuplexStream<SubscribeRequest, SubscribeResponse>
-  readonly #hangUp: () => void
-  readonly #watch: NodeJS.Timeout
+  readonly #call: BeatingCall<SubscribeRequest, SubscribeResponse>
   /** By name: answers that are owed. Only the last one counts. */
   readonly #owed = new Map<string, number>()
   #changes: SubscriptionChange[] = []
   #bytes = 0
   #isScheduled = false
-  #heardAt = performance.now()
-  #isPaused = false
-  #isOver = false
 
   constructor(
     address: string,
@@ -55,31 +46,20 @@ export class SubscribeCall {
     secrets: ChannelCredentials | null,
   ) {
     this.address = address
-    this.#host = host
-    const client = dial(address, secrets)
-    const { path, requestSerialize, responseDeserialize } = PubSubServiceService.subscribe
-    this.#stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize)
-    this.#stream.on('data', (frame: SubscribeResponse) => {
-      this.#heardAt = performance.now()
-      if (this.#isOver) return
-      this.isOpen = true
-      this.#host.received(this, frame)
+    this.#call = new BeatingCall(address, secrets, PubSubServiceService.subscribe, heartbeatMs, {
+      received: frame => {
+        this.isOpen = true
+        host.received(this, frame)
+      },
+      broke: reason => host.broke(this, reason),
     })
-    this.#stream.on('error', error => this.#break(error))
-    this.#stream.on('end', () => this.#break(new Error('the node ended the call')))
-    this.#hangUp = () => {
-      this.#stream.on('error', () => {})
-      this.#stream.cancel()
-      client.close()
-    }
     const nanos = Math.round((heartbeatMs % 1_000) * 1e6)
     const heartbeat = { seconds: BigInt(Math.floor(heartbeatMs / 1_000)), nanos }
-    this.#stream.write({ open: { heartbeat }, changes: [] })
-    this.#watch = setInterval(() => this.#listen(heartbeatMs * BEATS_OF_SILENCE), heartbeatMs / 4)
+    this.#call.write({ open: { heartbeat }, changes: [] })
   }
 
   get isOver(): boolean {
-    return this.#isOver
+    return this.#call.isOver
   }
 
   subscribe(topic: Topic): void {
@@ -88,7 +68,7 @@ export class SubscribeCall {
   }
 
   unsubscribe(topic: Topic): void {
-    if (!this.topics.delete(topic) || this.#isOver) return
+    if (!this.topics.delete(topic) || this.isOver) return
     this.#changeOf(topic, false).unsubscribe.push(topic.bytes)
   }
 
@@ -102,21 +82,15 @@ export class SubscribeCall {
 
   /** Reads nothing: HTTP/2 holds the node back. */
   pause(): void {
-    this.#isPaused = true
-    this.#stream.pause()
+    this.#call.pause()
   }
 
   resume(): void {
-    if (!this.#isPaused) return
-    this.#isPaused = false
-    this.#heardAt = performance.now()
-    this.#stream.resume()
+    this.#call.resume()
   }
 
   close(): void {
-    this.#isOver = true
-    clearInterval(this.#watch)
-    this.#hangUp()
+    this.#call.close()
   }
 
   #changeOf(topic: Topic, begins: boolean): SubscriptionChange {
@@ -141,27 +115,10 @@ export class SubscribeCall {
   }
 
   #flush(): void {
-    if (this.#isOver || this.#changes.length === 0) return
-    this.#stream.write({ open: undefined, changes: this.#changes })
+    if (this.isOver || this.#changes.length === 0) return
+    this.#call.write({ open: undefined, changes: this.#changes })
     this.#changes = []
     this.#bytes = 0
-  }
-
-  #break(reason: Error): void {
-    if (this.#isOver) return
-    this.close()
-    this.#host.broke(this, reason)
-  }
-
-  #listen(limitMs: number): void {
-    const heardAt = this.#heardAt
-    const silent = performance.now() - heardAt
-    if (silent <= limitMs) return
-    // What came while this process itself was busy is read first.
-    setImmediate(() => {
-      if (this.#heardAt === heardAt && !this.#isPaused)
-        this.#break(new Error(`the node was silent for ${Math.round(silent)} ms`))
-    })
   }
 }
 

@@ -9,6 +9,7 @@ import { SHARED_BYTES_MIN } from '../../../../src/doors/resp/encoder.ts'
 import { encodePublication } from '../../../../src/doors/resp/publications.ts'
 import { RESP_LIMITS, RespDoor } from '../../../../src/doors/resp/server.ts'
 import { quiet, Rig, systemClock } from '../../broker/rig.ts'
+import { until } from './until.ts'
 
 type Open = { readonly rig: Rig; readonly door: RespDoor }
 
@@ -45,11 +46,6 @@ class Raw {
   say(line: string): void {
     this.socket.write(`${line}\r\n`)
   }
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !holds(); i += 1) await sleep(10)
-  assert.ok(holds(), 'it never came true')
 }
 
 function publish(rig: Rig, channel: string, payload: Buffer): number {

@@ -5,10 +5,10 @@ import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { RESP_LIMITS, RespDoor, type RespLimits } from '../../../../src/doors/resp/server.ts'
 import { quiet, Rig, type RigSettings, systemClock } from '../../broker/rig.ts'
+import { until } from './until.ts'
 
 const REDIS_CLI = '/usr/bin/redis-cli'
 
@@ -51,14 +51,6 @@ function exchange(port: number, input: string, half = true): Promise<string> {
     if (half) socket.end(input, 'latin1')
     else socket.write(input, 'latin1')
   })
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  const end = performance.now() + 10_000
-  while (!holds()) {
-    assert.ok(performance.now() < end, 'it did not come to hold')
-    await sleep(5)
-  }
 }
 
 test('who closes its side still gets all replies, in order', async () => {
