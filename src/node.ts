@@ -12,12 +12,12 @@ import type { Random } from './base/random.ts'
 import { META_SHARD, type Ms, NO_NODE, type NodeId, type ShardId } from './base/types.ts'
 import { Broker } from './broker/broker.ts'
 import { MemoryLimit } from './broker/memory-limit.ts'
-import { type RedisLogLevel, Settings } from './broker/settings.ts'
 import type { LogLevel, NodeConfig } from './config.ts'
 import { Balancer } from './control/balancer.ts'
 import { decodeFacts, encodeFacts, Reconciler } from './control/reconciler.ts'
 import { Machine } from './machine/machine.ts'
 import type { Reply } from './machine/reply.ts'
+import { settingsOf } from './node-settings.ts'
 import type { SnapshotMeta } from './raft/message.ts'
 import { Leaders } from './replica/leaders.ts'
 import { LogView, plainConf } from './replica/log-view.ts'
@@ -86,21 +86,6 @@ const SEEK_LATER_MS: Ms = 300
 /** sysexits.h: an input/output error. */
 const EXIT_DISK = 74
 const OPEN_READS_MAX = 100_000
-/** Our levels of the log in Redis' words, and the other way about. */
-const REDIS_LOG_LEVELS = {
-  debug: 'debug',
-  info: 'notice',
-  warn: 'warning',
-  error: 'nothing',
-} as const satisfies Record<LogLevel, RedisLogLevel>
-const LOG_LEVELS: Readonly<Record<RedisLogLevel, LogLevel>> = {
-  debug: 'debug',
-  verbose: 'info',
-  notice: 'info',
-  warning: 'warn',
-  nothing: 'error',
-}
-
 export function startNode(ports: NodePorts, config: NodeConfig): Node {
   return new Node(ports, config)
 }
@@ -356,7 +341,7 @@ export class Node {
   #makeBroker(): Broker {
     const { clock, random, logger, metrics, process, shutdown } = this.#ports
     const { cluster, node } = this.#config
-    const settings = this.#makeSettings()
+    const settings = settingsOf(this.#config, level => this.#ports.setLogLevel?.(level))
     const memory = new MemoryLimit(clock, process, settings)
     return new Broker({
       clock,
@@ -385,24 +370,6 @@ export class Node {
       schedule: () => this.turn.schedule(),
       ...(shutdown === undefined ? {} : { shutdown }),
     })
-  }
-
-  #makeSettings(): Settings {
-    const { cluster, node } = this.#config
-    const settings = new Settings({
-      memoryBytesMax: cluster.limits.memoryBytesMax,
-      clientsMax: cluster.limits.connectionsMax,
-      slowerThanMicros: node.slowLog.slowerThanMicros,
-      slowLogLengthMax: node.slowLog.lengthMax,
-      logLevel: REDIS_LOG_LEVELS[node.log.level],
-    })
-    let { logLevel } = settings
-    settings.onChange(() => {
-      if (settings.logLevel === logLevel) return
-      logLevel = settings.logLevel
-      this.#ports.setLogLevel?.(LOG_LEVELS[logLevel])
-    })
-    return settings
   }
 
   #makeReconciler(members: readonly NodeId[]): Reconciler {
